@@ -1,0 +1,243 @@
+"""The configuration: one typed tree, from `farthing.toml` and the environment.
+
+Every key carries its description (`farthing config show --describe` prints them). An unknown key is an error that names the
+nearest known one. Secrets are named by environment variable, never written here.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from farthing.core.request import KeyLimits
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A TOML table."""
+
+
+def _key(description: str, **constraints: Any) -> Meta:
+    return Meta(description=description, **constraints)
+
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Server(_Table):
+    """Where the gateway listens."""
+
+    host: Annotated[str, _key("Address to listen on. Anything but loopback needs at least one virtual key.")] = "127.0.0.1"
+    port: Annotated[int, _key("TCP port.", ge=0, le=65535)] = 8080
+    workers: Annotated[int, _key("Processes that serve; they share the port and the store.", ge=1, le=256)] = 1
+    grace_s: Annotated[float, _key("On SIGTERM: how long running answers may take to end.", ge=0)] = 30.0
+    header_bytes: Annotated[int, _key("Largest request head.", ge=1024)] = 32768
+    header_timeout_s: Annotated[float, _key("A client that has not sent its whole head by then is closed.", gt=0)] = 10.0
+    max_in_flight: Annotated[int, _key("Requests served at once in one worker; more get 503 with Retry-After.", ge=1)] = 1024
+
+
+class Store(_Table):
+    """Where the ledger, keys and cache live: one SQLite file."""
+
+    path: Annotated[str, _key("Path of the SQLite file; created when absent.")] = "farthing.db"
+    durability: Annotated[
+        Literal["process", "power"],
+        _key("process: survives kill -9 of the gateway. power: survives power loss too, at about 3 ms a commit."),
+    ] = "process"
+    key_pepper_env: Annotated[str, _key("Environment variable with the secret that keys are hashed with; unset: one kept in the store.")] = (
+        "FARTHING_KEY_PEPPER"
+    )
+
+
+class Service(_Table):
+    """One model service: a row, not code."""
+
+    dialect: Annotated[Literal["openai", "anthropic", "recorded"], _key("What it speaks.")] = "openai"
+    base_url: Annotated[str, _key("Base URL, with the version path: https://api.openai.com/v1")] = ""
+    api_key_env: Annotated[str | None, _key("Environment variable that holds its key; none for keyless local servers.")] = None
+    auth: Annotated[
+        Literal["bearer", "api-key", "x-api-key"], _key("Header that carries the key: Authorization: Bearer, api-key (Azure), x-api-key (Anthropic).")
+    ] = "bearer"
+    query: Annotated[str, _key("Query string for every call, such as api-version=2024-10-21 (Azure).")] = ""
+    models: Annotated[tuple[str, ...], _key("Models it serves, as shell patterns; empty: any name that no other service claims.")] = ()
+    responses: Annotated[bool, _key("It has /responses as well (OpenAI itself does, most others do not).")] = False
+    recordings: Annotated[tuple[str, ...], _key("recorded only: JSONL or Parquet files with exchanges.")] = ()
+    playback: Annotated[Literal["instant", "timed"], _key("recorded only: answer at once, or with the recorded timing.")] = "instant"
+    connect_timeout_s: Annotated[float, _key("TCP and TLS set-up.", gt=0)] = 5.0
+    first_byte_timeout_s: Annotated[float, _key("From the request sent to the head of the answer.", gt=0)] = 60.0
+    idle_timeout_s: Annotated[float, _key("Longest silence within an answer.", gt=0)] = 30.0
+    max_connections: Annotated[int, _key("Connections kept to it by one worker.", ge=1)] = 256
+    max_answer_bytes: Annotated[int, _key("Largest whole answer or single event taken from it.", ge=1024)] = 33_554_432
+    ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
+
+
+class Model(_Table):
+    """What we know of one model beyond the price list."""
+
+    service: Annotated[str | None, _key("Service that serves it.")] = None
+    input_usd_per_mtok: Annotated[float | None, _key("USD per million input tokens; overrides the price list.", ge=0)] = None
+    output_usd_per_mtok: Annotated[float | None, _key("USD per million output tokens.", ge=0)] = None
+    cached_usd_per_mtok: Annotated[float | None, _key("USD per million cached input tokens.", ge=0)] = None
+    cache_write_usd_per_mtok: Annotated[float | None, _key("USD per million tokens written to the provider's prompt cache.", ge=0)] = None
+    max_output_tokens: Annotated[int | None, _key("Most it can write; bounds the reservation when a caller sets no limit.", ge=1)] = None
+
+
+class Tiers(_Table):
+    """Which models are cheap and which are dear. Within a tier: in order of preference, the next one on failure."""
+
+    cheap: Annotated[tuple[str, ...], _key("Models as service/model or model.")] = ()
+    expensive: Annotated[tuple[str, ...], _key("Models as service/model or model.")] = ()
+    baseline: Annotated[str | None, _key("What you would call without Farthing; savings are counted against it. Default: first expensive model.")] = (
+        None
+    )
+    failover: Annotated[bool, _key("Try the tier's next model when one fails before its first byte.")] = True
+
+
+class Match(_Table):
+    """Conditions of a rule; all that are set must hold."""
+
+    domain: Annotated[tuple[str, ...] | None, _key("metadata.domain of the request, or the classifier's.")] = None
+    risk: Annotated[tuple[Literal["low", "medium", "high"], ...] | None, _key("Risk level.")] = None
+    tenant_tier: Annotated[tuple[str, ...] | None, _key("Tier of the tenant, such as enterprise.")] = None
+    tenant: Annotated[tuple[str, ...] | None, _key("Tenants.")] = None
+    endpoint: Annotated[tuple[str, ...] | None, _key("Endpoints.")] = None
+    task: Annotated[tuple[str, ...] | None, _key("Task types.")] = None
+    language: Annotated[tuple[str, ...] | None, _key("Languages, ISO 639-1.")] = None
+    needs_documents: Annotated[bool | None, _key("Whether the question needs documents.")] = None
+    query_tokens_below: Annotated[int | None, _key("Last user turn shorter than this.", ge=1)] = None
+    input_tokens_below: Annotated[int | None, _key("Whole input shorter than this.", ge=1)] = None
+    complexity_below: Annotated[float | None, _key("Complexity under this.", ge=0, le=1)] = None
+
+
+class Rule(_Table):
+    """One routing rule; the first that matches decides."""
+
+    name: Annotated[str, _key("Shown in the decision.")]
+    tier: Annotated[Literal["cheap", "expensive"], _key("Where matching requests go.")]
+    when: Annotated[Match, _key("Conditions.")] = Match()
+    min_confidence: Annotated[float, _key("Classifier confidence below this falls back to expensive.", ge=0, le=1)] = 0.0
+
+
+class Route(_Table):
+    """How `farthing/auto` picks a tier."""
+
+    rules: Annotated[tuple[Rule, ...] | None, _key("First match wins; unset: the shipped defaults (docs/levers/route.md).")] = None
+    otherwise: Annotated[Literal["cheap", "expensive"], _key("Tier when no rule matches.")] = "expensive"
+    sticky_s: Annotated[float, _key("A session keeps its model for this long after its last call; 0: off.", ge=0)] = 3600.0
+
+
+class Cache(_Table):
+    """Exact reuse of answers."""
+
+    enabled: Annotated[bool, _key("Serve and store.")] = True
+    ttl_s: Annotated[float, _key("Age at which an entry dies.", gt=0)] = 86400.0
+    max_mb: Annotated[float, _key("Memory for answers in one worker; the least valuable go first.", gt=0)] = 32.0
+    max_entry_kb: Annotated[float, _key("Answers larger than this are not kept.", gt=0)] = 64.0
+    max_temperature: Annotated[float, _key("Hotter requests are not reused.", ge=0)] = 0.3
+    coalesce: Annotated[bool, _key("Identical requests in flight share one upstream call.")] = True
+
+
+class Caps(_Table):
+    """Limits of one endpoint. Crossing a target is recorded; reaching an absolute one ends the answer gracefully."""
+
+    max_calls_per_run: Annotated[int | None, _key("Model calls that one run (x-farthing-run) may make.", ge=1)] = None
+    target_latency_s: Annotated[float | None, _key("Recorded when crossed.", gt=0)] = None
+    absolute_latency_s: Annotated[float | None, _key("The answer is cut here, with what there is.", gt=0)] = None
+    target_tokens: Annotated[int | None, _key("Input and output together; recorded when crossed.", ge=1)] = None
+    absolute_tokens: Annotated[int | None, _key("Input and output together; the answer is cut here.", ge=1)] = None
+    max_usd: Annotated[float | None, _key("Most that one request may cost; dearer quotes are refused.", gt=0)] = None
+    max_usd_per_run: Annotated[float | None, _key("Most that one run may cost.", gt=0)] = None
+
+
+class Endpoint(_Table):
+    """One product feature: its caps and its levers."""
+
+    profile: Annotated[Literal["auto", "transparent", "saver"], _key("transparent: body untouched; saver: every lever; auto: by dialect.")] = "auto"
+    caps: Annotated[Caps, _key("Limits.")] = Caps()
+    temperature: Annotated[float | None, _key("What a missing temperature means here; unset: the provider's default (1.0).", ge=0)] = None
+    levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, check.")] = ()
+    model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
+    system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
+    max_output_tokens: Annotated[int | None, _key("Output limit when the caller sets none.", ge=1)] = None
+
+
+class Limits(_Table):
+    """Bounds on what a request may hold, and how fast it may come."""
+
+    body_bytes: Annotated[int, _key("Largest body.", ge=1024)] = 20_971_520
+    json_depth: Annotated[int, _key("Deepest nesting.", ge=4, le=512)] = 64
+    messages: Annotated[int, _key("Most messages in one request.", ge=1)] = 2048
+    input_tokens: Annotated[int | None, _key("Longest input.", ge=1)] = None
+    key: Annotated[KeyLimits, _key("Default for every virtual key that sets none of its own.")] = KeyLimits()
+    tenant: Annotated[dict[str, KeyLimits], _key("By tenant; '*' is the default.")] = {}
+    user: Annotated[KeyLimits, _key("For every end user.")] = KeyLimits()
+
+
+class Check(_Table):
+    """What happens to an answer before it counts."""
+
+    schema: Annotated[bool, _key("Validate answers where the caller gave a JSON schema; repair, then escalate.")] = True
+    repair_call: Annotated[bool, _key("Allow one cheap call to repair an invalid answer.")] = True
+    escalate: Annotated[bool, _key("Ask the expensive tier when repair fails.")] = True
+
+
+class GuardRow(_Table):
+    """One guardrail: a linear-time pattern and what to do when it matches."""
+
+    name: Annotated[str, _key("Shown in the decision and the error.")]
+    pattern: Annotated[str, _key("RE2 pattern.")]
+    where: Annotated[Literal["input", "output", "both"], _key("What is read.")] = "both"
+    action: Annotated[Literal["block", "redact"], _key("Refuse, or replace the match.")] = "block"
+
+
+class Guard(_Table):
+    """Guardrails."""
+
+    rows: Annotated[tuple[GuardRow, ...], _key("Patterns, in order.")] = ()
+    redact_upstream: Annotated[bool, _key("Remove personal data before a prompt leaves for a model (it is always removed before logging).")] = False
+    max_answer_chars: Annotated[int | None, _key("Longest answer; longer ones are cut and say so.", ge=1)] = None
+
+
+class Sampling(_Table):
+    """Shares of traffic, drawn by hash of the request id, so that a draw can be repeated."""
+
+    log: Annotated[Share, _key("Share whose prompt and answer are written to the ledger, redacted.")] = 0.0
+    judge: Annotated[Share, _key("Share marked for the judge.")] = 0.0
+    shadow: Annotated[Share, _key("Share marked for a shadow call.")] = 0.0
+
+
+class Resilience(_Table):
+    """Retries and breakers."""
+
+    attempts: Annotated[int, _key("Tries for one call, the first included; none after the first byte.", ge=1, le=5)] = 2
+    retry_ratio: Annotated[float, _key("Retries may add at most this share of requests (a token bucket per service).", ge=0, le=1)] = 0.2
+    breaker_failures: Annotated[int, _key("Failures in a row that open the breaker of a service.", ge=1)] = 10
+    breaker_rest_s: Annotated[float, _key("How long it stays open.", gt=0)] = 5.0
+    deadline_s: Annotated[float, _key("No request lives longer.", gt=0)] = 600.0
+    hedge_after_s: Annotated[float | None, _key("Send a second copy of a whole call that has no answer by then; unset: never.", gt=0)] = None
+
+
+class Log(_Table):
+    """Structured logs on stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], _key("Least severe level written.")] = "info"
+    format: Annotated[Literal["auto", "text", "json"], _key("auto: text on a terminal, JSON elsewhere.")] = "auto"
+
+
+class Config(_Table):
+    """The whole configuration."""
+
+    server: Annotated[Server, _key("Where the gateway listens.")] = Server()
+    store: Annotated[Store, _key("Where it remembers.")] = Store()
+    services: Annotated[dict[str, Service], _key("Model services by name.")] = {}
+    models: Annotated[dict[str, Model], _key("Model facts and prices by name.")] = {}
+    tiers: Annotated[Tiers, _key("Cheap and expensive.")] = Tiers()
+    route: Annotated[Route, _key("Routing rules.")] = Route()
+    cache: Annotated[Cache, _key("Answer reuse.")] = Cache()
+    endpoints: Annotated[dict[str, Endpoint], _key("Product features by name (x-farthing-endpoint); 'default' for the rest.")] = {}
+    tenant_tiers: Annotated[dict[str, str], _key("Tier of a tenant, for rules: acme = 'enterprise'.")] = {}
+    limits: Annotated[Limits, _key("Input and rate limits, budgets.")] = Limits()
+    check: Annotated[Check, _key("Answer checks.")] = Check()
+    guard: Annotated[Guard, _key("Guardrails.")] = Guard()
+    sampling: Annotated[Sampling, _key("Shares of traffic.")] = Sampling()
+    resilience: Annotated[Resilience, _key("Retries and breakers.")] = Resilience()
+    log: Annotated[Log, _key("Logs.")] = Log()

@@ -1,0 +1,1 @@
+"""The nouns: what a request, an answer, money and an error are. Imports nothing of ours."""

@@ -1,0 +1,19 @@
+"""What a lever decided, in words that a person can read."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+LeverName = Literal["classify", "cache", "retrieve", "diet", "route", "cap", "check", "guard", "flow"]
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One step of the journey: which lever, what it chose, why, and what that saved (`None`: unknown)."""
+
+    lever: LeverName
+    action: str
+    reason: str
+    saved_tokens: int | None = None
+    saved_usd: Decimal | None = None
+    failed_open: bool = False
