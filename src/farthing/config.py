@@ -21,9 +21,12 @@ def _key(description: str, **constraints: Any) -> Meta:
 
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
 
 
-class Server(_Table):
+class Server(_Table, frozen=True):
     """Where the gateway listens."""
 
     host: Annotated[str, _key("Address to listen on. Anything but loopback needs at least one virtual key.")] = "127.0.0.1"
@@ -35,7 +38,7 @@ class Server(_Table):
     max_in_flight: Annotated[int, _key("Requests served at once in one worker; more get 503 with Retry-After.", ge=1)] = 1024
 
 
-class Store(_Table):
+class Store(_Table, frozen=True):
     """Where the ledger, keys and cache live: one SQLite file."""
 
     path: Annotated[str, _key("Path of the SQLite file; created when absent.")] = "farthing.db"
@@ -48,7 +51,7 @@ class Store(_Table):
     )
 
 
-class Service(_Table):
+class Service(_Table, frozen=True):
     """One model service: a row, not code."""
 
     dialect: Annotated[Literal["openai", "anthropic", "recorded"], _key("What it speaks.")] = "openai"
@@ -70,18 +73,18 @@ class Service(_Table):
     ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
 
 
-class Model(_Table):
+class Model(_Table, frozen=True):
     """What we know of one model beyond the price list."""
 
     service: Annotated[str | None, _key("Service that serves it.")] = None
-    input_usd_per_mtok: Annotated[float | None, _key("USD per million input tokens; overrides the price list.", ge=0)] = None
-    output_usd_per_mtok: Annotated[float | None, _key("USD per million output tokens.", ge=0)] = None
-    cached_usd_per_mtok: Annotated[float | None, _key("USD per million cached input tokens.", ge=0)] = None
-    cache_write_usd_per_mtok: Annotated[float | None, _key("USD per million tokens written to the provider's prompt cache.", ge=0)] = None
-    max_output_tokens: Annotated[int | None, _key("Most it can write; bounds the reservation when a caller sets no limit.", ge=1)] = None
+    input_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million input tokens; overrides the price list.")] = None
+    output_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million output tokens.")] = None
+    cached_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million cached input tokens.")] = None
+    cache_write_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million tokens written to the provider's prompt cache.")] = None
+    max_output_tokens: Annotated[Count | None, _key("Most it can write; bounds the reservation when a caller sets no limit.")] = None
 
 
-class Tiers(_Table):
+class Tiers(_Table, frozen=True):
     """Which models are cheap and which are dear. Within a tier: in order of preference, the next one on failure."""
 
     cheap: Annotated[tuple[str, ...], _key("Models as service/model or model.")] = ()
@@ -92,7 +95,7 @@ class Tiers(_Table):
     failover: Annotated[bool, _key("Try the tier's next model when one fails before its first byte.")] = True
 
 
-class Match(_Table):
+class Match(_Table, frozen=True):
     """Conditions of a rule; all that are set must hold."""
 
     domain: Annotated[tuple[str, ...] | None, _key("metadata.domain of the request, or the classifier's.")] = None
@@ -103,12 +106,12 @@ class Match(_Table):
     task: Annotated[tuple[str, ...] | None, _key("Task types.")] = None
     language: Annotated[tuple[str, ...] | None, _key("Languages, ISO 639-1.")] = None
     needs_documents: Annotated[bool | None, _key("Whether the question needs documents.")] = None
-    query_tokens_below: Annotated[int | None, _key("Last user turn shorter than this.", ge=1)] = None
-    input_tokens_below: Annotated[int | None, _key("Whole input shorter than this.", ge=1)] = None
-    complexity_below: Annotated[float | None, _key("Complexity under this.", ge=0, le=1)] = None
+    query_tokens_below: Annotated[Count | None, _key("Last user turn shorter than this.")] = None
+    input_tokens_below: Annotated[Count | None, _key("Whole input shorter than this.")] = None
+    complexity_below: Annotated[Share | None, _key("Complexity under this.")] = None
 
 
-class Rule(_Table):
+class Rule(_Table, frozen=True):
     """One routing rule; the first that matches decides."""
 
     name: Annotated[str, _key("Shown in the decision.")]
@@ -117,7 +120,7 @@ class Rule(_Table):
     min_confidence: Annotated[float, _key("Classifier confidence below this falls back to expensive.", ge=0, le=1)] = 0.0
 
 
-class Route(_Table):
+class Route(_Table, frozen=True):
     """How `farthing/auto` picks a tier."""
 
     rules: Annotated[tuple[Rule, ...] | None, _key("First match wins; unset: the shipped defaults (docs/levers/route.md).")] = None
@@ -125,7 +128,7 @@ class Route(_Table):
     sticky_s: Annotated[float, _key("A session keeps its model for this long after its last call; 0: off.", ge=0)] = 3600.0
 
 
-class Cache(_Table):
+class Cache(_Table, frozen=True):
     """Exact reuse of answers."""
 
     enabled: Annotated[bool, _key("Serve and store.")] = True
@@ -136,43 +139,43 @@ class Cache(_Table):
     coalesce: Annotated[bool, _key("Identical requests in flight share one upstream call.")] = True
 
 
-class Caps(_Table):
+class Caps(_Table, frozen=True):
     """Limits of one endpoint. Crossing a target is recorded; reaching an absolute one ends the answer gracefully."""
 
-    max_calls_per_run: Annotated[int | None, _key("Model calls that one run (x-farthing-run) may make.", ge=1)] = None
-    target_latency_s: Annotated[float | None, _key("Recorded when crossed.", gt=0)] = None
-    absolute_latency_s: Annotated[float | None, _key("The answer is cut here, with what there is.", gt=0)] = None
-    target_tokens: Annotated[int | None, _key("Input and output together; recorded when crossed.", ge=1)] = None
-    absolute_tokens: Annotated[int | None, _key("Input and output together; the answer is cut here.", ge=1)] = None
-    max_usd: Annotated[float | None, _key("Most that one request may cost; dearer quotes are refused.", gt=0)] = None
-    max_usd_per_run: Annotated[float | None, _key("Most that one run may cost.", gt=0)] = None
+    max_calls_per_run: Annotated[Count | None, _key("Model calls that one run (x-farthing-run) may make.")] = None
+    target_latency_s: Annotated[Positive | None, _key("Recorded when crossed.")] = None
+    absolute_latency_s: Annotated[Positive | None, _key("The answer is cut here, with what there is.")] = None
+    target_tokens: Annotated[Count | None, _key("Input and output together; recorded when crossed.")] = None
+    absolute_tokens: Annotated[Count | None, _key("Input and output together; the answer is cut here.")] = None
+    max_usd: Annotated[Positive | None, _key("Most that one request may cost; dearer quotes are refused.")] = None
+    max_usd_per_run: Annotated[Positive | None, _key("Most that one run may cost.")] = None
 
 
-class Endpoint(_Table):
+class Endpoint(_Table, frozen=True):
     """One product feature: its caps and its levers."""
 
     profile: Annotated[Literal["auto", "transparent", "saver"], _key("transparent: body untouched; saver: every lever; auto: by dialect.")] = "auto"
     caps: Annotated[Caps, _key("Limits.")] = Caps()
-    temperature: Annotated[float | None, _key("What a missing temperature means here; unset: the provider's default (1.0).", ge=0)] = None
+    temperature: Annotated[NotNegative | None, _key("What a missing temperature means here; unset: the provider's default (1.0).")] = None
     levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, check.")] = ()
     model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
-    max_output_tokens: Annotated[int | None, _key("Output limit when the caller sets none.", ge=1)] = None
+    max_output_tokens: Annotated[Count | None, _key("Output limit when the caller sets none.")] = None
 
 
-class Limits(_Table):
+class Limits(_Table, frozen=True):
     """Bounds on what a request may hold, and how fast it may come."""
 
     body_bytes: Annotated[int, _key("Largest body.", ge=1024)] = 20_971_520
     json_depth: Annotated[int, _key("Deepest nesting.", ge=4, le=512)] = 64
     messages: Annotated[int, _key("Most messages in one request.", ge=1)] = 2048
-    input_tokens: Annotated[int | None, _key("Longest input.", ge=1)] = None
+    input_tokens: Annotated[Count | None, _key("Longest input.")] = None
     key: Annotated[KeyLimits, _key("Default for every virtual key that sets none of its own.")] = KeyLimits()
     tenant: Annotated[dict[str, KeyLimits], _key("By tenant; '*' is the default.")] = {}
     user: Annotated[KeyLimits, _key("For every end user.")] = KeyLimits()
 
 
-class Check(_Table):
+class Check(_Table, frozen=True):
     """What happens to an answer before it counts."""
 
     schema: Annotated[bool, _key("Validate answers where the caller gave a JSON schema; repair, then escalate.")] = True
@@ -180,7 +183,7 @@ class Check(_Table):
     escalate: Annotated[bool, _key("Ask the expensive tier when repair fails.")] = True
 
 
-class GuardRow(_Table):
+class GuardRow(_Table, frozen=True):
     """One guardrail: a linear-time pattern and what to do when it matches."""
 
     name: Annotated[str, _key("Shown in the decision and the error.")]
@@ -189,15 +192,15 @@ class GuardRow(_Table):
     action: Annotated[Literal["block", "redact"], _key("Refuse, or replace the match.")] = "block"
 
 
-class Guard(_Table):
+class Guard(_Table, frozen=True):
     """Guardrails."""
 
     rows: Annotated[tuple[GuardRow, ...], _key("Patterns, in order.")] = ()
     redact_upstream: Annotated[bool, _key("Remove personal data before a prompt leaves for a model (it is always removed before logging).")] = False
-    max_answer_chars: Annotated[int | None, _key("Longest answer; longer ones are cut and say so.", ge=1)] = None
+    max_answer_chars: Annotated[Count | None, _key("Longest answer; longer ones are cut and say so.")] = None
 
 
-class Sampling(_Table):
+class Sampling(_Table, frozen=True):
     """Shares of traffic, drawn by hash of the request id, so that a draw can be repeated."""
 
     log: Annotated[Share, _key("Share whose prompt and answer are written to the ledger, redacted.")] = 0.0
@@ -205,7 +208,7 @@ class Sampling(_Table):
     shadow: Annotated[Share, _key("Share marked for a shadow call.")] = 0.0
 
 
-class Resilience(_Table):
+class Resilience(_Table, frozen=True):
     """Retries and breakers."""
 
     attempts: Annotated[int, _key("Tries for one call, the first included; none after the first byte.", ge=1, le=5)] = 2
@@ -213,17 +216,17 @@ class Resilience(_Table):
     breaker_failures: Annotated[int, _key("Failures in a row that open the breaker of a service.", ge=1)] = 10
     breaker_rest_s: Annotated[float, _key("How long it stays open.", gt=0)] = 5.0
     deadline_s: Annotated[float, _key("No request lives longer.", gt=0)] = 600.0
-    hedge_after_s: Annotated[float | None, _key("Send a second copy of a whole call that has no answer by then; unset: never.", gt=0)] = None
+    hedge_after_s: Annotated[Positive | None, _key("Send a second copy of a whole call that has no answer by then; unset: never.")] = None
 
 
-class Log(_Table):
+class Log(_Table, frozen=True):
     """Structured logs on stderr."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], _key("Least severe level written.")] = "info"
     format: Annotated[Literal["auto", "text", "json"], _key("auto: text on a terminal, JSON elsewhere.")] = "auto"
 
 
-class Config(_Table):
+class Config(_Table, frozen=True):
     """The whole configuration."""
 
     server: Annotated[Server, _key("Where the gateway listens.")] = Server()
@@ -241,3 +244,10 @@ class Config(_Table):
     sampling: Annotated[Sampling, _key("Shares of traffic.")] = Sampling()
     resilience: Annotated[Resilience, _key("Retries and breakers.")] = Resilience()
     log: Annotated[Log, _key("Logs.")] = Log()
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint of that name, else 'default', else one with no caps and every lever on."""
+        return self.endpoints.get(name) or self.endpoints.get("default") or _NO_ENDPOINT
+
+
+_NO_ENDPOINT = Endpoint()

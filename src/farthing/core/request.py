@@ -1,9 +1,10 @@
 """What a caller asked for: who, through which door, and the parts of the body that the brain reads."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class Dialect(StrEnum):
@@ -21,11 +22,11 @@ Role = Literal["app", "admin"]
 class KeyLimits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Limits of one virtual key or tenant. `None` is unlimited."""
 
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    concurrent: int | None = None
-    daily_usd: float | None = None
-    monthly_usd: float | None = None
+    requests_per_minute: Annotated[int | None, Meta(description="Requests in any minute.")] = None
+    tokens_per_minute: Annotated[int | None, Meta(description="Input and output tokens in any minute.")] = None
+    concurrent: Annotated[int | None, Meta(description="Requests in flight at once.")] = None
+    daily_usd: Annotated[float | None, Meta(description="Budget of a day, UTC.")] = None
+    monthly_usd: Annotated[float | None, Meta(description="Budget of a calendar month, UTC.")] = None
 
 
 class Principal(msgspec.Struct, frozen=True):
