@@ -1,10 +1,10 @@
 """What the brain needs from the world. Models, stores and measure fulfil these; tests bring fakes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from farthing.core.call import Call, Reply
-from farthing.core.exchange import Exchange, Target
+from farthing.core.exchange import Exchange, Target, TierName
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
 from farthing.core.request import Dialect
 from farthing.core.usage import Rate
@@ -53,6 +53,23 @@ class Prices(Protocol):
         ...
 
 
+class CatalogPort(Protocol):
+    """Which models are served, and which tier each belongs to."""
+
+    @property
+    def baseline(self) -> Target | None:
+        """What a caller would use without Farthing; `None` when no expensive model is configured."""
+        ...
+
+    def resolve(self, name: str) -> Target:
+        """A model by its name, or by service/model. Raises `ModelNotFound` with suggestions."""
+        ...
+
+    def tier(self, name: TierName) -> tuple[Target, ...]:
+        """Models of a tier in order of preference; empty when none is configured."""
+        ...
+
+
 class Tokens(Protocol):
     """Offline token counts."""
 
@@ -69,3 +86,18 @@ class Listener(Protocol):
     """Told of every settled exchange. Must not raise, must not block."""
 
     def settled(self, exchange: Exchange, row: LedgerRow) -> None: ...
+
+
+class Caller(Protocol):
+    """Who asked, and hears the answer. `gone` turns true when nobody listens any more; writing is harmless then."""
+
+    gone: bool
+    started: bool  # the head has been sent
+
+    def listen(self, on_gone: Callable[[], None]) -> None: ...
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def finish(self, data: bytes) -> None: ...

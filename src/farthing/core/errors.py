@@ -8,10 +8,12 @@
     ├── NotAuthenticated         401     missing, wrong, expired or revoked key
     ├── NotPermitted             403
     ├── NotFound                 404     route, model
+    │   └── ModelNotFound, TierEmpty
     ├── MethodNotAllowed         405
     ├── LimitReached             429
     │   ├── RateLimited                  Retry-After says when
     │   ├── BudgetExceeded               a retry does not help
+    │   │   └── PriceUnknown             money is limited, and nobody knows what the model costs
     │   └── CapReached                   a run asked for more than its endpoint allows
     ├── Upstream                 502
     │   ├── UpstreamUnreachable, UpstreamBroken, UpstreamRefused, RecordedAnswerMissing
@@ -111,6 +113,12 @@ class ModelNotFound(NotFound):
         super().__init__(f"The model '{model}' is not served by this gateway.{hint}", param="model")
 
 
+class TierEmpty(NotFound):
+    """A tier was asked for by name and no model is configured for it."""
+
+    code = "model_not_found"
+
+
 class MethodNotAllowed(FarthingError):
     status = 405
     type = "invalid_request_error"
@@ -132,6 +140,10 @@ class BudgetExceeded(LimitReached):
     type = "insufficient_quota"
     code = "budget_exceeded"
     retry = False
+
+
+class PriceUnknown(BudgetExceeded):
+    code = "price_unknown"
 
 
 class CapReached(LimitReached):

@@ -1,0 +1,19 @@
+"""Cap: budgets, rates and per-endpoint limits. The contract is in `base`."""
+
+from farthing.brain.cap.envelope import Envelope
+from farthing.brain.cap.holds import hit_holds, holds, orphans, releases
+from farthing.brain.cap.quote import max_output_tokens, quote
+from farthing.brain.cap.refusals import limit_error, ratelimit_headers, refusal_headers
+
+__all__ = [
+    "Envelope",
+    "hit_holds",
+    "holds",
+    "limit_error",
+    "max_output_tokens",
+    "orphans",
+    "quote",
+    "ratelimit_headers",
+    "refusal_headers",
+    "releases",
+]
