@@ -116,3 +116,4 @@ class Exchange(msgspec.Struct):
     retrieval_s: float | None = None
     sources: tuple[str, ...] = ()  # "document@version"
     answer_text: str | None = None  # only kept where a lever or the config needs it
+    reply_headers: list[tuple[bytes, bytes]] = []  # what the caller's reply carries besides its body's own

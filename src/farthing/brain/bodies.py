@@ -1,0 +1,121 @@
+"""The body that goes upstream: the caller's own bytes wherever dialects agree and no lever changed anything.
+
+Top-level fields are patched one by one; everything else, fields invented next year included, passes as it came.
+"""
+
+from typing import Any
+
+import msgspec
+
+from farthing.brain.cap import max_output_tokens
+from farthing.brain.check.redact import redact
+from farthing.brain.trip import Trip
+from farthing.core.decision import Decision
+from farthing.core.errors import UnsupportedFeature
+from farthing.core.exchange import Target
+from farthing.core.request import Dialect
+from farthing.wire.dialects import translate_request
+from farthing.wire.patch import patch
+
+_encode = msgspec.json.encode
+_TRUE = b"true"
+_TEXT_FIELDS = ("messages", "input", "system", "instructions")
+# OpenAI's own newer models refuse `max_tokens`; most other servers know nothing else.
+_NEW_LIMIT_HOSTS = ("api.openai.com", ".openai.azure.com")
+
+
+def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
+    """Dialect, body and whether the upstream shall stream. Raises `UnsupportedFeature` where no translation exists."""
+    inbound = trip.x.inbound
+    spoken = trip.house.models.dialects(target.service)
+    stream = inbound.peek.stream or _streams_for_cap(trip)
+    body = inbound.body
+    if trip.house.config.guard.redact_upstream:
+        body = _redacted(trip, body)
+    limit = _output_limit(trip, target)
+    if inbound.dialect in spoken:
+        return inbound.dialect, _native(trip, target, body, stream, limit), stream
+    if inbound.dialect is Dialect.EMBEDDINGS:
+        raise UnsupportedFeature(f"'{target.service}' serves no embeddings. Ask for a model of a service that does.", param="model")
+    dialect = Dialect.CHAT if Dialect.CHAT in spoken else Dialect.MESSAGES
+    if limit is not None:
+        body = patch(body, {_limit_field(trip, target, inbound.dialect): _encode(limit)})
+    return dialect, translate_request(inbound.dialect, dialect, body, model=target.model, stream=stream), stream
+
+
+def _native(trip: Trip, target: Target, body: bytes, stream: bool, limit: int | None) -> bytes:
+    peek, dialect = trip.x.inbound.peek, trip.x.inbound.dialect
+    changes: dict[str, bytes | None] = {}
+    if peek.model != target.model:
+        changes["model"] = _encode(target.model)
+    if stream and not peek.stream:
+        changes["stream"] = _TRUE
+    if stream and dialect is Dialect.CHAT and not (peek.stream and peek.wants_usage):
+        # Asked for upstream, accounted for, and hidden from a caller who did not ask.
+        changes["stream_options"] = b'{"include_usage":true}'
+    if limit is not None:
+        changes[_limit_field(trip, target, dialect)] = _encode(limit)
+    return patch(body, changes) if changes else body
+
+
+def _streams_for_cap(trip: Trip) -> bool:
+    """Under a latency cap a whole answer is fetched as a stream, so that there is something to give when time is up."""
+    inbound = trip.x.inbound
+    if not trip.envelope.cut_by_cap or inbound.dialect is Dialect.EMBEDDINGS:
+        return False
+    return inbound.peek.n == 1 and not inbound.peek.wants_logprobs
+
+
+def _output_limit(trip: Trip, target: Target) -> int | None:
+    """The output limit to write into the body, or `None` to leave the caller's."""
+    x = trip.x
+    inbound, config = x.inbound, trip.house.config
+    if x.signals is None or inbound.dialect is Dialect.EMBEDDINGS:
+        return None
+    asked = inbound.peek.max_output_tokens
+    allowed = trip.envelope.allowed_output_tokens(x.signals.input_tokens)
+    if allowed is not None and allowed < max_output_tokens(inbound, config, target):
+        x.decisions.append(Decision("cap", "output_limit", f"max_tokens {asked or 'unset'} -> {allowed}: {trip.envelope.tokens_reason}"))
+        trip.output_capped = True
+        return allowed
+    if asked is None and (limit := config.endpoint(inbound.endpoint).max_output_tokens) is not None:
+        x.decisions.append(Decision("cap", "output_limit", f"max_tokens unset -> {limit} (endpoints.{inbound.endpoint}.max_output_tokens)"))
+        return limit
+    return None
+
+
+def _limit_field(trip: Trip, target: Target, dialect: Dialect) -> str:
+    if dialect is Dialect.RESPONSES:
+        return "max_output_tokens"
+    if dialect is Dialect.MESSAGES:
+        return "max_tokens"
+    if b'"max_completion_tokens"' in trip.x.inbound.body:
+        return "max_completion_tokens"
+    if b'"max_tokens"' in trip.x.inbound.body:
+        return "max_tokens"
+    service = trip.house.config.services.get(target.service)
+    new = service is not None and any(host in service.base_url for host in _NEW_LIMIT_HOSTS)
+    return "max_completion_tokens" if new else "max_tokens"
+
+
+def _redacted(trip: Trip, body: bytes) -> bytes:
+    """The body without personal data in its texts. Privacy fails closed: a body that cannot be read is not sent."""
+    fields: dict[str, Any] = msgspec.json.decode(body)
+    changes: dict[str, bytes | None] = {}
+    for name in _TEXT_FIELDS:
+        if name in fields and (clean := _walk(fields[name])) != fields[name]:
+            changes[name] = _encode(clean)
+    if changes and not trip.redacted:
+        trip.redacted = True
+        trip.x.decisions.append(Decision("guard", "redacted", "personal data was removed before the prompt left"))
+    return patch(body, changes)
+
+
+def _walk(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.startswith("data:") else redact(value)
+    if isinstance(value, list):
+        return [_walk(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {name: item if name == "data" else _walk(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value

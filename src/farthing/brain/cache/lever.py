@@ -1,0 +1,85 @@
+"""The cache step of the journey: look before the call, store after it."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from farthing.brain.cache.admission import asks_about_own_affairs, bypass_reason
+from farthing.brain.cache.base import Answer, Reuse
+from farthing.brain.cache.exact import ExactCache, scope_key
+from farthing.brain.cache.flight import Flights
+from farthing.config import Cache, Endpoint
+from farthing.core.call import Call
+from farthing.core.decision import Decision
+from farthing.core.exchange import Target
+from farthing.core.ids import new_id
+from farthing.core.request import Dialect, Inbound
+from farthing.core.usage import Usage
+from farthing.wire.canonical import canonical
+
+Persist = Callable[[bytes, str, Answer], None]
+_STORABLE_FINISH = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
+_MISS = Decision("cache", "miss", "first time in this scope")
+_COALESCED = Decision("cache", "coalesced", "same request was in flight")
+_OFF = Decision("cache", "bypass", "lever is off")
+
+
+class CacheLever:
+    """Reads and writes one worker's exact cache; tells `persist` of what it keeps."""
+
+    coalesced = _COALESCED
+
+    def __init__(self, config: Cache, *, persist: Persist | None = None) -> None:
+        self.config = config
+        self.entries = ExactCache(max_bytes=int(config.max_mb * 1_048_576), max_entry_bytes=int(config.max_entry_kb * 1024))
+        self.flights = Flights()
+        self._persist = persist
+
+    def look(self, inbound: Inbound, endpoint: Endpoint, *, now: float, off: bool) -> Reuse:
+        """Hit, follow, lead or bypass. Pure but for the recency order of the map."""
+        if off or not self.config.enabled:
+            return Reuse("bypass", _OFF)
+        reason = bypass_reason(inbound, max_temperature=self.config.max_temperature, default_temperature=endpoint.temperature)
+        if reason is not None:
+            return Reuse("bypass", Decision("cache", "bypass", reason))
+        user_scope = inbound.user_hash if asks_about_own_affairs(inbound) else None
+        key = scope_key(inbound, canonical(inbound.dialect, inbound.body), user_scope=user_scope)
+        answer = self.entries.get(key, now)
+        if answer is not None:
+            age_s = max(0, int(now - answer.created_at))
+            return Reuse("hit", Decision("cache", "exact", f"same request {age_s} s ago", saved_usd=answer.cost_usd), key, answer)
+        if self.config.coalesce and self.flights.get(key) is not None:
+            return Reuse("follow", _COALESCED, key)
+        return Reuse("lead", _MISS, key)
+
+    def store(
+        self,
+        key: bytes,
+        inbound: Inbound,
+        call: Call,
+        target: Target,
+        body: bytes,
+        *,
+        usage: Usage | None,
+        cost_usd: Decimal | None,
+        finish: str | None,
+        now: float,
+    ) -> None:
+        """Keep a whole, untroubled answer. The caller has made sure that nothing was cut, refused or repaired."""
+        if finish not in _STORABLE_FINISH and inbound.dialect is not Dialect.EMBEDDINGS:
+            return
+        answer = Answer(
+            call.dialect,
+            call.stream,
+            body,
+            target.service,
+            target.model,
+            target.tier,
+            usage,
+            cost_usd,
+            finish,
+            new_id("ans", now),
+            now,
+            now + self.config.ttl_s,
+        )
+        if self.entries.put(key, answer, inbound.tenant) and self._persist is not None:
+            self._persist(key, inbound.tenant, answer)

@@ -1,0 +1,120 @@
+"""Delivery: the upstream's bytes become the caller's, as they come, and the last of them waits for the ledger."""
+
+from collections.abc import AsyncIterator
+
+from farthing.brain.outlet import Outlet
+from farthing.brain.trip import CutShort, Trip
+from farthing.core.errors import UpstreamTimeout
+from farthing.core.exchange import Exchange
+from farthing.core.money import format_usd
+
+Headers = list[tuple[bytes, bytes]]
+
+_EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_JSON = (b"content-type", b"application/json")
+# A proxy in front of us must not hold the stream back.
+_UNBUFFERED = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+_CONTROLS = bytes(range(32)) + b"\x7f"
+
+
+async def relay(trip: Trip) -> None:
+    """Read the open reply to its end and pass on what may go now. Raises `CutShort` when a cap ends it early."""
+    reply, outlet, call = trip.reply, trip.outlet, trip.call
+    assert reply is not None
+    assert outlet is not None
+    assert call is not None
+    try:
+        if call.stream:
+            await _pour(trip, outlet, aiter(reply))
+        else:
+            _take(trip, await reply.read())
+    except UpstreamTimeout:
+        if trip.envelope.cut_by_cap and trip.house.clock.monotonic() >= trip.envelope.deadline_s:
+            raise CutShort(trip.envelope.latency_reason) from None
+        raise
+    trip.hands_off()
+    outlet.end()
+    note_model_time(trip)
+
+
+async def _pour(trip: Trip, outlet: Outlet, pieces: AsyncIterator[bytes]) -> None:
+    watched = trip.envelope.token_cap is not None
+    async for piece in pieces:
+        out = _take(trip, piece)
+        if out and not trip.caller.gone:
+            await send_on(trip, out)
+        if watched and _over_token_cap(trip, outlet):
+            raise CutShort(trip.envelope.tokens_reason)
+
+
+def _take(trip: Trip, piece: bytes) -> bytes:
+    """One piece from upstream: timed, kept for the cache, shared with followers, shaped for the caller."""
+    x = trip.x
+    if x.first_token_s is None:
+        x.first_token_s = trip.house.clock.monotonic() - x.inbound.started_s
+    if trip.raw is not None:
+        trip.raw.append(piece)
+    if trip.flight is not None:
+        trip.flight.publish(piece)
+    assert trip.outlet is not None
+    return trip.outlet.feed(piece)
+
+
+def _over_token_cap(trip: Trip, outlet: Outlet) -> bool:
+    assert trip.x.signals is not None
+    assert trip.envelope.token_cap is not None
+    return trip.x.signals.input_tokens + trip.house.tokens.estimate(outlet.text_bytes) > trip.envelope.token_cap
+
+
+async def send_on(trip: Trip, out: bytes) -> None:
+    """Bytes of a stream, behind the head if they are the first."""
+    if not trip.caller.started:
+        await trip.caller.start(200, stream_headers(trip.x))
+    await trip.caller.write(out)
+
+
+async def finish(trip: Trip, tail: bytes | None = None) -> None:
+    """The rest of the answer; the ledger has its row by now."""
+    caller, x = trip.caller, trip.x
+    assert trip.outlet is not None
+    out = trip.outlet.finish(x.cost_usd) if tail is None else tail
+    if caller.gone:
+        return
+    if not caller.started:
+        headers = stream_headers(x) if x.inbound.peek.stream else whole_headers(x, len(out))
+        await caller.start(200, headers)
+    await caller.finish(out)
+
+
+def note_model_time(trip: Trip) -> None:
+    if trip.sent_s is not None:
+        trip.x.model_s = (trip.x.model_s or 0.0) + trip.house.clock.monotonic() - trip.sent_s
+
+
+def stream_headers(x: Exchange) -> Headers:
+    return [_EVENT_STREAM, *_UNBUFFERED, *_story(x)]
+
+
+def whole_headers(x: Exchange, size: int) -> Headers:
+    cost = (b"x-farthing-cost-usd", format_usd(x.cost_usd).encode())
+    return [_JSON, (b"content-length", b"%d" % size), cost, *_story(x)]
+
+
+def _story(x: Exchange) -> Headers:
+    """Who answered, from where, and why."""
+    target = x.target
+    headers = [
+        (b"x-request-id", x.inbound.request_id.encode()),
+        (b"x-farthing-tier", value(target.tier or "none") if target else b"none"),
+        (b"x-farthing-model", value(f"{target.service}/{target.model}") if target else b"none"),
+        (b"x-farthing-cache", b"miss" if x.cache == "bypass" else x.cache.encode()),
+        (b"x-farthing-decisions", value(";".join([f"{decision.lever}={decision.action}" for decision in x.decisions]))),
+    ]
+    if x.truncated:
+        headers.append((b"x-farthing-truncated", value(x.truncated)))
+    return headers + x.reply_headers
+
+
+def value(text: str) -> bytes:
+    """Text that came from outside, fit for a header."""
+    return text.encode("ascii", "replace").translate(None, _CONTROLS)

@@ -1,0 +1,45 @@
+"""The journey of a request, top to bottom.
+
+    admit(cap) -> classify -> cache? -- hit -------------------------------------------.
+                  miss -> retrieve -> diet -> route -> quote(cap) -> send(models) -> check -> store(cache)
+                                                           settle(cap) -> publish(measure) -> reply <-'
+
+The lines below are the journey; each step lives in the room it is named after. Whatever happens, one row is settled, and it is
+settled before the last byte of the answer leaves.
+"""
+
+import asyncio
+
+from farthing.brain import checking, delivery, reuse, sending, settlement
+from farthing.brain.classify import classify
+from farthing.brain.house import House
+from farthing.brain.ports import Caller
+from farthing.brain.trip import ClientGone, CutShort, Trip
+from farthing.core.errors import FarthingError
+from farthing.core.exchange import Exchange
+
+
+async def journey(x: Exchange, house: House, caller: Caller) -> None:
+    """Serve one exchange to its caller and settle it. Raises `FarthingError` when nothing has been sent yet."""
+    trip = Trip(x, house, caller)
+    try:
+        sending.admit(trip)
+        x.signals = classify(x.inbound, house.tokens)
+        if not await reuse.serve(trip):
+            targets = sending.route(trip)
+            await settlement.reserve(trip, targets)
+            await sending.send(trip, targets)
+            await delivery.relay(trip)
+            await checking.check(trip)
+            reuse.store(trip)
+        await settlement.settle(trip)
+        await delivery.finish(trip)
+    except (asyncio.CancelledError, ClientGone):
+        await settlement.abandon(trip)
+        raise asyncio.CancelledError from None
+    except CutShort as cut:
+        await settlement.cut(trip, cut.reason)
+    except FarthingError as error:
+        await settlement.fail(trip, error)
+    finally:
+        trip.close()

@@ -1,0 +1,77 @@
+"""Everything the flow works with, in one place. Built by `assemble`; replaced as a whole on reload."""
+
+from collections.abc import Sequence
+
+from farthing.brain.cache import CacheLever
+from farthing.brain.check.guard import Guardrails
+from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
+from farthing.brain.route import Router
+from farthing.config import Config
+from farthing.core.clock import Clock
+from farthing.core.exchange import Exchange
+from farthing.core.ledger import LedgerRow
+from farthing.core.request import Dialect, Inbound
+from farthing.core.usage import Rate
+
+_TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
+_TOUCHING_LEVERS = frozenset({"cache", "diet", "check"})
+
+
+class House:
+    """The brain's tools. Holds no state of a single request."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        catalog: CatalogPort,
+        router: Router,
+        cache: CacheLever,
+        guardrails: Guardrails,
+        book: Book,
+        models: Models,
+        prices: Prices,
+        tokens: Tokens,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.catalog = catalog
+        self.router = router
+        self.cache = cache
+        self.guardrails = guardrails
+        self.book = book
+        self.models = models
+        self.prices = prices
+        self.tokens = tokens
+        self.listeners = listeners
+        self.stopping = False
+        self._off: dict[tuple[str, Dialect], frozenset[str]] = {}
+        baseline = catalog.baseline
+        self.baseline_rate: Rate | None = prices.rate(baseline.service, baseline.model) if baseline is not None else None
+
+    def levers_off(self, inbound: Inbound) -> frozenset[str]:
+        """Levers that must not act: by the caller's header, by the endpoint, by its profile."""
+        key = (inbound.endpoint, inbound.dialect)
+        off = self._off.get(key)
+        if off is None:
+            off = self._standing_off(inbound)
+            if inbound.endpoint in self.config.endpoints or inbound.endpoint == "default":
+                self._off[key] = off
+        return off | inbound.levers_off if inbound.levers_off else off
+
+    def _standing_off(self, inbound: Inbound) -> frozenset[str]:
+        endpoint = self.config.endpoint(inbound.endpoint)
+        off = frozenset(endpoint.levers_off)
+        transparent = endpoint.profile == "transparent" or (endpoint.profile == "auto" and inbound.dialect in _TRANSPARENT)
+        return off | _TOUCHING_LEVERS if transparent else off
+
+    def publish(self, exchange: Exchange, row: LedgerRow) -> None:
+        """Tell every listener of a settled exchange."""
+        for listener in self.listeners:
+            listener.settled(exchange, row)
+
+    def error_headers(self, exchange: Exchange | None) -> Sequence[tuple[bytes, bytes]]:
+        """Headers that an error reply carries besides its own, such as the rate limit's state."""
+        return () if exchange is None else exchange.reply_headers

@@ -1,0 +1,230 @@
+"""From an upstream's bytes to the caller's: one interface, whether an answer is streamed or whole, native or translated.
+
+`feed` takes the upstream's bytes and gives what may go to the caller now. The end of an answer is held back until `finish`, so that
+the ledger is written before the last byte leaves. Live answers, shared flights and cached entries all come through here.
+"""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from farthing.core.conversation import Answer
+from farthing.core.errors import FarthingError, UpstreamBroken
+from farthing.core.request import Dialect, Inbound
+from farthing.core.usage import Usage
+from farthing.wire.dialects import LANGUAGES, Collector, answer_events
+from farthing.wire.tap import Tap
+from farthing.wire.whole import read_usage
+
+
+class Outlet(Protocol):
+    """What the flow needs of an answer on its way out."""
+
+    flows: bool  # True: bytes go out as they come. False: everything at `finish`
+    usage: Usage | None
+    finish_reason: str | None
+    model: str | None
+    text_bytes: int
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def end(self) -> None:
+        """The upstream has ended. Raises `UpstreamBroken` when the answer is not whole or not an answer."""
+        ...
+
+    def finish(self, cost_usd: Decimal | None) -> bytes:
+        """The rest, after the ledger is written."""
+        ...
+
+    def cut(self, reason: str) -> bytes:
+        """A truthful early end with what there is."""
+        ...
+
+    def answer(self) -> Answer | None:
+        """The answer as nouns, where the outlet gathered it."""
+        ...
+
+
+class PassStream:
+    """Native streams: bytes pass untouched, with one eye on usage and the end."""
+
+    flows = True
+
+    def __init__(self, inbound: Inbound, *, collect: bool) -> None:
+        self._tap = Tap(inbound.dialect, wants_usage=inbound.peek.wants_usage, collect=collect)
+        self.feed = self._tap.feed
+        self.finish = self._tap.finish
+        self.cut = self._tap.cut
+        self.answer = self._tap.answer
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._tap.usage
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._tap.finish_reason
+
+    @property
+    def model(self) -> str | None:
+        return self._tap.model
+
+    @property
+    def text_bytes(self) -> int:
+        return self._tap.text_bytes
+
+    def end(self) -> None:
+        if self._tap.failed is not None:
+            raise self._tap.failed
+        if not self._tap.complete:
+            raise UpstreamBroken("The upstream's stream ended in the middle of the answer.")
+
+
+class TranslatedStream:
+    """A stream in another dialect than the caller's, translated event by event."""
+
+    flows = True
+
+    def __init__(self, source: Dialect, inbound: Inbound) -> None:
+        self._reader = LANGUAGES[source].reader()
+        self._writer = LANGUAGES[inbound.dialect].writer(inbound.request_id, int(inbound.received_at), wants_usage=inbound.peek.wants_usage)
+        self._collector = Collector()
+
+    def feed(self, data: bytes) -> bytes:
+        return self._write(self._reader.feed(data))
+
+    def _write(self, events: Sequence[object]) -> bytes:
+        for event in events:
+            self._collector.feed(event)
+        return b"".join(map(self._writer.feed, events))
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._collector.usage
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._collector.finish
+
+    @property
+    def model(self) -> str | None:
+        return self._collector.model
+
+    @property
+    def text_bytes(self) -> int:
+        return self._collector.text_bytes
+
+    def answer(self) -> Answer:
+        return self._collector.answer()
+
+    def end(self) -> None:
+        self._write(self._reader.end())
+        if self._collector.failed is not None:
+            raise self._collector.failed
+        if not self._reader.ended:
+            raise UpstreamBroken("The upstream's stream ended in the middle of the answer.")
+
+    def finish(self, cost_usd: Decimal | None) -> bytes:
+        return self._writer.end(self.usage, self.finish_reason, cost_usd, None)
+
+    def cut(self, reason: str) -> bytes:
+        return self._writer.end(self.usage, "length", None, reason)
+
+
+class Gathered:
+    """An answer that is read to its end before the first byte goes out: whole answers, and streams that a check must see first."""
+
+    flows = False
+
+    def __init__(self, source: Dialect, source_stream: bool, inbound: Inbound) -> None:
+        self._source, self._source_stream, self._inbound = source, source_stream, inbound
+        self._pieces: list[bytes] = []
+        self._answer: Answer | None = None
+        self._changed = False
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.text_bytes = 0
+
+    @property
+    def _native(self) -> bool:
+        return self._source is self._inbound.dialect and self._source_stream == self._inbound.peek.stream and not self._changed
+
+    @property
+    def body(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def feed(self, data: bytes) -> bytes:
+        self._pieces.append(data)
+        self.text_bytes += len(data)
+        return b""
+
+    def end(self) -> None:
+        if self._source_stream:
+            self._read_stream(partial=False)
+        else:
+            self.usage, self.finish_reason, self.model = read_usage(self._source, self.body)
+
+    def _read_stream(self, *, partial: bool) -> None:
+        reader, collector = LANGUAGES[self._source].reader(), Collector()
+        for event in (*reader.feed(self.body), *reader.end()):
+            collector.feed(event)
+        if not partial:
+            if collector.failed is not None:
+                raise collector.failed
+            if not reader.ended:
+                raise UpstreamBroken("The upstream's stream ended in the middle of the answer.")
+        self._answer = collector.answer()
+        self.usage, self.finish_reason, self.model = collector.usage, collector.finish, collector.model
+
+    def answer(self) -> Answer:
+        if self._answer is None:
+            self._answer = LANGUAGES[self._source].parse_answer(self.body)
+        return self._answer
+
+    def replace(self, answer: Answer) -> None:
+        """A check changed the answer; what goes out is this one."""
+        self._answer, self._changed = answer, True
+
+    def finish(self, cost_usd: Decimal | None) -> bytes:
+        if self._native:
+            if not self._source_stream:
+                return self.body
+            tap = Tap(self._source, wants_usage=self._inbound.peek.wants_usage, collect=False)
+            return tap.feed(self.body) + tap.finish(cost_usd)
+        return self._render(cost_usd, None)
+
+    def cut(self, reason: str) -> bytes:
+        self._read_stream(partial=True)
+        return self._render(None, reason)
+
+    def _render(self, cost_usd: Decimal | None, truncated: str | None) -> bytes:
+        answer, inbound = self.answer(), self._inbound
+        language = LANGUAGES[inbound.dialect]
+        if not inbound.peek.stream:
+            body = language.render_answer(answer, request_id=inbound.request_id, created=int(inbound.received_at))
+            return mark_truncated(body, truncated) if truncated else body
+        writer = language.writer(inbound.request_id, int(inbound.received_at), wants_usage=inbound.peek.wants_usage)
+        head = b"".join(map(writer.feed, answer_events(answer)))
+        return head + writer.end(answer.usage, "length" if truncated else self.finish_reason, cost_usd, truncated)
+
+
+def mark_truncated(body: bytes, reason: str) -> bytes:
+    """Add `"farthing": {"truncated": true, "reason": ...}` to a JSON object."""
+    mark = json.dumps({"truncated": True, "reason": reason}).encode()
+    return body.rstrip()[:-1] + b',"farthing":' + mark + b"}"
+
+
+def open_outlet(source: Dialect, source_stream: bool, inbound: Inbound, *, gather: bool, collect: bool) -> Outlet:
+    """The outlet that fits: `gather` when a check must see the whole answer first, `collect` when a lever reads it afterwards."""
+    if gather or not source_stream or not inbound.peek.stream:
+        return Gathered(source, source_stream, inbound)
+    if source is inbound.dialect:
+        return PassStream(inbound, collect=collect)
+    return TranslatedStream(source, inbound)
+
+
+def first_error(error: FarthingError | None, fallback: str) -> FarthingError:
+    """The error itself, or a broken upstream with these words."""
+    return error if error is not None else UpstreamBroken(fallback)

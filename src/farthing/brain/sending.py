@@ -1,0 +1,99 @@
+"""Admit, route and send: from a request to an open reply of the model that will answer it."""
+
+from farthing.brain.bodies import upstream_body
+from farthing.brain.outlet import open_outlet
+from farthing.brain.trip import Trip
+from farthing.core.call import Call
+from farthing.core.decision import Decision
+from farthing.core.errors import GuardrailBlocked, InputTooLong, Upstream, UpstreamRefused
+from farthing.core.exchange import Attempt, Target
+from farthing.core.money import ZERO_USD
+
+_FAILOVER_STATUS = frozenset({408, 429})
+
+
+def admit(trip: Trip) -> None:
+    """What can be refused before any work: length and forbidden topics. Keys and rates were and will be checked elsewhere."""
+    inbound, house = trip.x.inbound, trip.house
+    most = house.config.limits.input_tokens
+    if most is not None and (tokens := house.tokens.estimate(inbound.peek.text_bytes)) > most:
+        raise InputTooLong(f"The input has about {tokens} tokens; {most} are allowed. Shorten it, or raise `limits.input_tokens`.")
+    if house.guardrails.reads_input:
+        for turn in inbound.peek.turns:
+            verdict = house.guardrails.inspect(turn.text, "input")
+            if verdict.blocked_by is not None:
+                trip.x.decisions.append(Decision("guard", "blocked", f"input matches '{verdict.blocked_by}'"))
+                raise GuardrailBlocked(f"The request was refused by guardrail '{verdict.blocked_by}'.")
+
+
+def route(trip: Trip) -> tuple[Target, ...]:
+    """Where to go, in order. The decision is recorded."""
+    x, house = trip.x, trip.house
+    assert x.signals is not None
+    routed = house.router.route(x.inbound, x.signals, now=house.clock.monotonic(), healthy=house.models.healthy)
+    x.decisions.append(routed.decision)
+    x.target = routed.targets[0]
+    return routed.targets
+
+
+async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
+    """Open a reply from the first target that answers. A failure after the first byte is not retried; it never comes here."""
+    x, house = trip.x, trip.house
+    for position, target in enumerate(targets):
+        x.target = target
+        call = make_call(trip, target)
+        started_s = trip.sent_s = house.clock.monotonic()
+        trip.wait_for_upstream()
+        try:
+            trip.reply = await house.models.send(call)
+        except Upstream as error:
+            _note_failure(trip, target, error, house.clock.monotonic() - started_s)
+            if position + 1 == len(targets) or not worth_another(error) or house.clock.monotonic() >= call.deadline_s:
+                raise
+            x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
+            continue
+        break
+    if len(targets) > 1 and x.target is not targets[0]:
+        house.router.answered(x.inbound, x.target, now=house.clock.monotonic())
+    _open(trip, call, x.target)
+
+
+def make_call(trip: Trip, target: Target) -> Call:
+    """The call to one target: its dialect, its body, the deadline of the request."""
+    inbound = trip.x.inbound
+    dialect, body, stream = upstream_body(trip, target)
+    return Call(target.service, target.model, dialect, body, stream, trip.envelope.deadline_s, inbound.request_id, inbound.forward_headers)
+
+
+def worth_another(error: Upstream) -> bool:
+    """Another model may do better: yes for faults of the service, no where it read the request and refused it."""
+    if isinstance(error, UpstreamRefused):
+        return error.status >= 500 or error.status in _FAILOVER_STATUS
+    return error.retry is not False
+
+
+def _note_failure(trip: Trip, target: Target, error: Upstream, latency_s: float) -> None:
+    trip.x.attempts.append(Attempt(target, "answer", latency_s, None, None, ZERO_USD, error.code))
+    trip.x.model_s = (trip.x.model_s or 0.0) + latency_s
+
+
+def _open(trip: Trip, call: Call, target: Target) -> None:
+    """The reply's head is in: choose how its bytes become the caller's."""
+    x = trip.x
+    trip.call = call
+    gather = _must_gather(trip)
+    keep_text = "log" in (trip.sampled or "")
+    trip.outlet = open_outlet(call.dialect, call.stream, x.inbound, gather=gather, collect=keep_text)
+    if trip.cache_key is not None:
+        trip.raw = []
+    if trip.flight is not None:
+        trip.flight.depart(call, target)
+
+
+def _must_gather(trip: Trip) -> bool:
+    """A check must see the whole answer before the caller sees any of it: the same verdict, streaming or whole."""
+    house, peek = trip.house, trip.x.inbound.peek
+    if house.guardrails.reads_output or house.config.guard.max_answer_chars is not None:
+        return True
+    return peek.answer_schema is not None and house.config.check.schema and "check" not in trip.off
+

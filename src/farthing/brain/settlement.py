@@ -1,0 +1,284 @@
+"""Reserve before the call, settle after it. Whatever became of a request, one row says so, and what was held is given back."""
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
+from farthing.brain.delivery import finish, note_model_time
+from farthing.brain.row import ledger_row
+from farthing.brain.trip import Trip
+from farthing.core.errors import (
+    AnswerInvalid,
+    FarthingError,
+    GuardrailBlocked,
+    InvalidRequest,
+    LimitReached,
+    NotFound,
+    NotPermitted,
+    StoreUnavailable,
+    Upstream,
+)
+from farthing.core.exchange import Attempt, Outcome, Quote, Target
+from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release
+from farthing.core.money import ZERO_USD, to_picousd
+from farthing.core.request import Dialect
+from farthing.core.usage import Usage
+from farthing.wire.errors import render_stream_error
+
+log = logging.getLogger("farthing.ledger")
+
+_ALIAS = "farthing/"
+_REFUSALS = (LimitReached, GuardrailBlocked, InvalidRequest, NotFound, NotPermitted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The dearest way this request may go, which is what must be covered."""
+
+    quote: Quote
+    target: Target
+
+
+def dearest(trip: Trip, targets: tuple[Target, ...]) -> _Room:
+    """The highest quote over the targets; one without a price counts as dearest, because budgets fail closed."""
+    x, house = trip.x, trip.house
+    assert x.signals is not None
+    best: _Room | None = None
+    for target in targets:
+        most = max_output_tokens(x.inbound, house.config, target)
+        allowed = trip.envelope.allowed_output_tokens(x.signals.input_tokens)
+        offer = quote(
+            x.inbound, x.signals, target, house.prices.rate(target.service, target.model), max_output_tokens=min(most, allowed) if allowed else most
+        )
+        if best is None or offer.price_usd is None or (best.quote.price_usd is not None and offer.price_usd > best.quote.price_usd):
+            best = _Room(offer, target)
+    assert best is not None
+    return best
+
+
+async def reserve(trip: Trip, targets: tuple[Target, ...]) -> None:
+    """Quote, check the endpoint's caps, and set everything aside in one durable step. Raises what refuses it."""
+    x, house = trip.x, trip.house
+    room = dearest(trip, targets)
+    x.quote = room.quote
+    trip.envelope.check_quote(room.quote, room.target)
+    wanted = _holds(trip, room)
+    if trip.holds:
+        # A follower whose flight was lost has its seat already.
+        wanted = tuple(hold for hold in wanted if hold.kind != "requests")
+    await _book(trip, wanted, room.target)
+
+
+def _holds(trip: Trip, room: _Room) -> tuple[Hold, ...]:
+    clock = trip.house.clock
+    return holds(trip.x.inbound, room.quote, trip.house.config, now=clock.now(), monotonic=clock.monotonic(), target=room.target)
+
+
+async def reserve_seat(trip: Trip) -> None:
+    """What a request that shares another's call must fit: the request rate."""
+    house = trip.house
+    await _book(trip, hit_holds(trip.x.inbound, house.config, monotonic=house.clock.monotonic()), None)
+
+
+async def reserve_extra(trip: Trip, target: Target) -> None:
+    """Room for one more call of this request (repair, escalation). Raises the limit that refuses it."""
+    room = dearest(trip, (target,))
+    wanted = tuple(hold for hold in _holds(trip, room) if hold.kind in ("budget", "tokens", "run_calls"))
+    await _book(trip, wanted, target)
+
+
+async def _book(trip: Trip, wanted: tuple[Hold, ...], target: Target | None) -> None:
+    x, house = trip.x, trip.house
+    intent_id = x.inbound.request_id if not trip.intents else f"{x.inbound.request_id}.{len(trip.intents)}"
+    price = x.quote.price_usd if x.quote is not None and target is not None else ZERO_USD
+    trip.hands_off()
+    verdict = await house.book.reserve(
+        Intent(
+            request_id=intent_id,
+            run_id=x.inbound.run_id,
+            received_at=x.inbound.received_at,
+            endpoint=x.inbound.endpoint,
+            tenant=x.inbound.tenant,
+            key_id=x.inbound.principal.key_id,
+            user_hash=x.inbound.user_hash,
+            model=target.model if target else "",
+            service=target.service if target else "",
+            tier=target.tier if target else "",
+            quoted_picousd=None if price is None else to_picousd(price),
+            quoted_input_tokens=x.quote.input_tokens if x.quote else 0,
+            holds=orphans(wanted),
+        ),
+        wanted,
+    )
+    if isinstance(verdict, Refusal):
+        x.reply_headers = refusal_headers(verdict, house.clock.monotonic())
+        raise limit_error(verdict, now=house.clock.now(), monotonic=house.clock.monotonic())
+    trip.intents.append(intent_id)
+    trip.holds += wanted
+    if headers := ratelimit_headers(wanted, verdict, house.clock.monotonic()):
+        x.reply_headers = headers
+
+
+def count_answer(trip: Trip) -> None:
+    """Usage and cost of the answer that came through the outlet, as one attempt. Without the upstream's count, ours, marked so."""
+    x, outlet = trip.x, trip.outlet
+    if trip.counted or outlet is None or x.target is None or trip.call is None:
+        return
+    trip.counted = True
+    usage = outlet.usage if outlet.usage is not None else _estimated(trip)
+    add_attempt(trip, x.target, "answer", usage)
+    x.usage, x.finish = usage, outlet.finish_reason
+
+
+def add_attempt(trip: Trip, target: Target, purpose: str, usage: Usage | None, *, latency_s: float | None = None) -> None:
+    """One call that was made, with what it cost."""
+    x = trip.x
+    rate = trip.house.prices.rate(target.service, target.model)
+    cost = rate.price(usage) if rate is not None and usage is not None else None
+    took_s = latency_s if latency_s is not None else (x.model_s or 0.0)
+    x.attempts.append(Attempt(target, purpose, took_s, x.first_token_s, usage, cost))  # pyright: ignore[reportArgumentType]
+    x.cost_usd = total_cost(x.attempts)
+
+
+def total_cost(attempts: list[Attempt]) -> Decimal | None:
+    """Sum over all attempts; unknown as soon as one is."""
+    total = ZERO_USD
+    for attempt in attempts:
+        if attempt.cost_usd is None:
+            return None
+        total += attempt.cost_usd
+    return total
+
+
+def _estimated(trip: Trip) -> Usage:
+    """Tokens counted by us: of the prompt, and of what had come of the answer."""
+    x, house = trip.x, trip.house
+    assert trip.outlet is not None
+    assert x.target is not None
+    text = "\n".join(turn.text for turn in x.inbound.peek.turns)
+    given = 0 if x.inbound.dialect is Dialect.EMBEDDINGS else house.tokens.estimate(trip.outlet.text_bytes)
+    return Usage(house.tokens.count(text, x.target.model), given, estimated=True)
+
+
+def price_baseline(trip: Trip) -> None:
+    """What the same request would have cost with no lever: on the named model, or on the baseline for `farthing/...`.
+
+    Each lever's decision gets its share of the difference: a reused answer all of it, else the route.
+    """
+    x, house = trip.x, trip.house
+    if x.usage is None or x.target is None:
+        return
+    by_name = not x.inbound.peek.model.startswith(_ALIAS)
+    rate = house.prices.rate(x.target.service, x.target.model) if by_name else house.baseline_rate
+    if rate is None:
+        return
+    x.baseline_cost_usd = rate.price(x.usage)
+    if x.cost_usd is None:
+        return
+    saved = x.baseline_cost_usd - x.cost_usd
+    lever = "cache" if x.cache in ("exact", "coalesced") else "route"
+    for position, decision in enumerate(x.decisions):
+        if decision.lever == lever and decision.action not in ("bypass", "miss", "kept", "failover"):
+            x.decisions[position] = msgspec.structs.replace(decision, saved_usd=saved)
+            return
+
+
+def close_row(trip: Trip) -> LedgerRow:
+    """The row of this exchange as it stands now."""
+    x, house = trip.x, trip.house
+    total_s = house.clock.monotonic() - x.inbound.started_s
+    usage = x.usage
+    x.decisions.extend(trip.envelope.crossed(latency_s=total_s, tokens=usage.input_tokens + usage.output_tokens if usage else None))
+    if trip.output_capped and x.truncated is None and x.finish in ("length", "max_tokens", "incomplete"):
+        x.truncated, x.outcome = trip.envelope.tokens_reason, "truncated"
+    return ledger_row(x, total_s=total_s, sampled=trip.sampled)
+
+
+async def settle(trip: Trip) -> None:
+    """Write the row and true up the meters, before the last byte goes out. Settles once."""
+    if trip.settled:
+        return
+    x, house = trip.x, trip.house
+    trip.hands_off()
+    count_answer(trip)
+    if x.cost_usd is None:
+        x.cost_usd = total_cost(x.attempts)
+    if x.baseline_cost_usd is None:
+        price_baseline(trip)
+    if trip.caller.gone and x.outcome == "ok":
+        x.outcome = "client_closed"
+    if trip.outlet is not None and trip.sampled is not None and x.answer_text is None:
+        answer = trip.outlet.answer()
+        x.answer_text = answer.text if answer is not None else None
+    row = close_row(trip)
+    trip.settled = True
+    await house.book.settle(row, _releases(trip))
+    house.publish(x, row)
+
+
+def _releases(trip: Trip) -> tuple[Release, ...]:
+    x = trip.x
+    known = [attempt.usage for attempt in x.attempts if attempt.usage is not None]
+    tokens = sum(usage.input_tokens + usage.output_tokens for usage in known)
+    cost = x.cost_usd if x.attempts else ZERO_USD
+    return releases(
+        trip.holds, tokens_used=tokens, cost_picousd=None if cost is None else to_picousd(cost), calls=len([a for a in x.attempts if a.usage is not None])
+    )
+
+
+async def cut(trip: Trip, reason: str) -> None:
+    """A cap ended the answer: the caller gets what there is, marked as cut, and the upstream is stopped."""
+    x = trip.x
+    trip.hands_off()
+    if trip.reply is not None:
+        trip.reply.close()
+    assert trip.outlet is not None
+    note_model_time(trip)
+    tail = trip.outlet.cut(reason)
+    x.truncated, x.outcome, x.finish = reason, "truncated", "length"
+    count_answer(trip)
+    x.finish = "length"
+    await settle(trip)
+    await finish(trip, tail)
+
+
+async def abandon(trip: Trip) -> None:
+    """Nobody listens any more, or the gateway stops: settle what was used so far."""
+    x = trip.x
+    if trip.reply is not None:
+        trip.reply.close()
+        note_model_time(trip)
+    x.outcome, x.status = ("interrupted" if trip.house.stopping else "client_closed"), 499
+    try:
+        await settle(trip)
+    except StoreUnavailable as error:
+        log.error("request %s could not be settled yet: %s", x.inbound.request_id, error.message)
+
+
+async def fail(trip: Trip, error: FarthingError) -> None:
+    """Settle a failure. Raises the error when the caller has heard nothing yet, else ends the stream with it."""
+    x = trip.x
+    trip.lost = error
+    if trip.reply is not None:
+        trip.reply.close()
+        note_model_time(trip)
+    x.outcome, x.status, x.error_code, x.error_message = _outcome(error), error.status, error.code, error.message
+    try:
+        await settle(trip)
+    except StoreUnavailable as unavailable:
+        log.error("request %s could not be settled yet: %s", x.inbound.request_id, unavailable.message)
+        error = unavailable if not trip.caller.started else error
+    if not trip.caller.started:
+        raise error
+    await trip.caller.finish(render_stream_error(x.inbound.dialect, error, x.inbound.request_id))
+
+
+def _outcome(error: FarthingError) -> Outcome:
+    if isinstance(error, AnswerInvalid):
+        return "invalid_answer"
+    if isinstance(error, Upstream):
+        return "upstream_error"
+    return "refused" if isinstance(error, _REFUSALS) else "error"

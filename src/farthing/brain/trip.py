@@ -1,0 +1,88 @@
+"""What the flow carries for one request besides the exchange itself: holds, the open reply, the flight, who listens."""
+
+import asyncio
+
+from farthing.brain.cache import Flight, LeaderLost
+from farthing.brain.cap import Envelope
+from farthing.brain.house import House
+from farthing.brain.outlet import Outlet
+from farthing.brain.ports import Caller
+from farthing.brain.row import drawn_for
+from farthing.core.call import Call, Reply
+from farthing.core.errors import FarthingError
+from farthing.core.exchange import Exchange
+from farthing.core.ledger import Hold
+
+
+class ClientGone(Exception):
+    """The client hung up while the request could not be interrupted; it ends at the next step."""
+
+
+class CutShort(Exception):
+    """A cap was reached in the middle of an answer. `reason` is told to the caller."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Trip:
+    """The working state of one journey; ends with it."""
+
+    def __init__(self, x: Exchange, house: House, caller: Caller) -> None:
+        self.x = x
+        self.house = house
+        self.caller = caller
+        self.off = house.levers_off(x.inbound)
+        self.envelope = Envelope(x.inbound, house.config)
+        self.holds: tuple[Hold, ...] = ()
+        self.intents: list[str] = []  # intent rows that the settlement removes
+        self.extra_holds: list[Hold] = []  # of repair and escalation calls
+        self.cache_key: bytes | None = None
+        self.flight: Flight | None = None
+        self.call: Call | None = None
+        self.reply: Reply | None = None
+        self.outlet: Outlet | None = None
+        self.raw: list[bytes] | None = None  # the upstream's bytes, where the cache may want them
+        self.sent_s: float | None = None  # monotonic: the call left
+        self.counted = False  # the answer's tokens are in the attempts
+        self.settled = False
+        self.output_capped = False
+        self.redacted = False
+        self.endpoint = house.config.endpoint(x.inbound.endpoint)
+        self.sampled = drawn_for(x.inbound.request_id, house.config.sampling)
+        self.lost: FarthingError | None = LeaderLost("The call this request waited for was abandoned.")
+        self._task = asyncio.current_task()
+        self._interruptible = False
+        caller.listen(self._client_left)
+
+    def wait_for_upstream(self) -> None:
+        """From here on a hang-up cancels the request at once, unless others fly along."""
+        if self.caller.gone and not self._followed:
+            raise ClientGone
+        self._interruptible = True
+
+    def hands_off(self) -> None:
+        """From here on the ledger is being written; a hang-up waits."""
+        self._interruptible = False
+
+    def close(self) -> None:
+        """Whatever happened: the upstream is let go, and nobody waits for a flight that will not land."""
+        if self.reply is not None:
+            self.reply.close()
+        if self.flight is not None:
+            self.house.cache.flights.end(self.flight, self.lost)
+
+    @property
+    def _followed(self) -> bool:
+        return self.flight is not None and self.flight.followers > 0
+
+    def _client_left(self) -> None:
+        if self._followed and self.flight is not None:
+            self.flight.on_abandoned = self._stop
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._interruptible and self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,64 @@
+"""The model routes: chat completions, responses, messages, embeddings. One path; the dialect is a parameter."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from farthing.brain.flow import journey
+from farthing.core.errors import FarthingError, Unavailable
+from farthing.core.exchange import Exchange
+from farthing.core.request import Dialect, Principal
+from farthing.edge.caller import HttpCaller, Receive, Scope, Send
+from farthing.edge.faults import our_fault, send_error
+from farthing.edge.gateway import Gateway
+from farthing.edge.intake import ClientLeft, build_inbound, headers_of, read_body, request_id_of
+
+Handler = Callable[[Gateway, Principal, Scope, Receive, Send], Awaitable[None]]
+
+
+def model_route(dialect: Dialect) -> Handler:
+    """A bare ASGI handler for one dialect."""
+
+    async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+        now, started_s = gateway.clock.now(), gateway.clock.monotonic()
+        request_id = request_id_of(now)
+        caller = HttpCaller(scope, receive, send)
+        exchange: Exchange | None = None
+        try:
+            headers = headers_of(scope)
+            limits = gateway.house.config.limits
+            body = await read_body(receive, headers, limits.body_bytes)
+            inbound = build_inbound(
+                request_id=request_id,
+                dialect=dialect,
+                body=body,
+                headers=headers,
+                principal=principal,
+                limits=limits,
+                started_s=started_s,
+                received_at=now,
+            )
+            exchange = Exchange(inbound)
+            with gateway.seat():
+                await journey(exchange, gateway.house, caller)
+        except ClientLeft:
+            return
+        except FarthingError as error:
+            gateway.tell_refused(error, dialect, exchange)
+            await send_error(send, error, dialect, request_id, native=_native(exchange, gateway), headers=list(gateway.house.error_headers(exchange)))
+        except asyncio.CancelledError:
+            # The flow has settled the request; the client is gone, or the grace time is over.
+            if not caller.gone and not caller.started:
+                await send_error(send, Unavailable("Farthing is stopping. Send the request again.", retry_after_s=1), dialect, request_id)
+        except Exception as exception:  # noqa: BLE001 the wall: whatever it is, the caller gets an answer and the log has it
+            error = our_fault(exception, request_id)
+            if not caller.started:
+                await send_error(send, error, dialect, request_id)
+
+    return handle
+
+
+def _native(exchange: Exchange | None, gateway: Gateway) -> bool:
+    """True when the upstream that refused speaks the caller's dialect."""
+    if exchange is None or exchange.target is None:
+        return False
+    return exchange.inbound.dialect in gateway.house.models.dialects(exchange.target.service)

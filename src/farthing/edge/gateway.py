@@ -1,0 +1,59 @@
+"""The running gateway as the edge sees it: the house of the day, keys, seats, and the word that it is stopping."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from farthing.brain.house import House
+from farthing.core.clock import Clock
+from farthing.core.errors import FarthingError, Unavailable
+from farthing.core.exchange import Exchange
+from farthing.core.request import Dialect
+from farthing.edge.keys import Authenticator
+from farthing.measure.prometheus import Metrics
+
+log = logging.getLogger("farthing.edge")
+
+
+class Gateway:
+    """Replaced in place on reload: requests that are under way keep the house they began in."""
+
+    def __init__(
+        self,
+        *,
+        house: House,
+        keys: Authenticator,
+        metrics: Metrics,
+        clock: Clock,
+        reload: Callable[[], str],
+        ready: Callable[[], str | None],
+        forget_answers: Callable[[str | None], None],
+    ) -> None:
+        self.house = house
+        self.keys = keys
+        self.metrics = metrics
+        self.clock = clock
+        self.reload = reload  # loads the config again; raises ConfigError and changes nothing
+        self.ready = ready  # what is missing, or None
+        self.forget_answers = forget_answers  # of one tenant, or of all
+        self.in_flight = 0
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """A place among the requests being served. Raises `Unavailable` when all are taken."""
+        most = self.house.config.server.max_in_flight
+        if self.in_flight >= most:
+            raise Unavailable(f"All {most} places of this worker are taken (`server.max_in_flight`). Try again shortly.", retry_after_s=1.0)
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    def tell_refused(self, error: FarthingError, dialect: Dialect, exchange: Exchange | None) -> None:
+        """Log a request that ended in an error, once. Settled ones are in the ledger too."""
+        where = "" if exchange is None else f" request {exchange.inbound.request_id}"
+        level = logging.WARNING if error.status >= 500 else logging.INFO
+        log.log(level, "%s%s: %d %s: %s", dialect.value, where, error.status, error.code, error.message)
+        if exchange is None:
+            self.metrics.refused(dialect, error)

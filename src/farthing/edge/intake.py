@@ -1,0 +1,135 @@
+"""From an HTTP request to an `Inbound`: read, bounded, authenticated, peeked."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import NoReturn
+
+from farthing.config import Limits
+from farthing.core.errors import BodyTooLarge, InvalidRequest, NotPermitted
+from farthing.core.ids import new_id
+from farthing.core.request import Dialect, Inbound, Peek, Principal
+from farthing.edge.caller import Receive, Scope
+from farthing.wire.peek import peek
+
+# Header -> what it means to us. Everything else about a caller comes from its key.
+_SESSION_HEADERS = (b"x-claude-code-session-id", b"session-id", b"session_id")
+_FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
+_LABEL_CHARS = 128
+
+
+class ClientLeft(Exception):
+    """The client hung up before its request was whole; there is nobody to answer."""
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Header values by lower-case name; of a repeated one the last."""
+    return dict(scope["headers"])
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit_bytes: int) -> bytes:
+    """The whole request body. Raises `BodyTooLarge` as soon as that is known."""
+    declared = headers.get(b"content-length")
+    if declared is not None and int(declared) > limit_bytes:
+        _too_large(limit_bytes)
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise InvalidRequest("Compressed request bodies are not accepted. Send the JSON as it is.", param="content-encoding")
+    message = await receive()
+    if not message.get("more_body") and message["type"] == "http.request":
+        body: bytes = message["body"]
+        return body if len(body) <= limit_bytes else _too_large(limit_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit_bytes:
+            _too_large(limit_bytes)
+        pieces.append(piece)
+        if not message.get("more_body"):
+            return b"".join(pieces)
+        message = await receive()
+
+
+def _too_large(limit_bytes: int) -> NoReturn:
+    raise BodyTooLarge(f"The request body is larger than {limit_bytes} bytes. Send less, or raise `limits.body_bytes`.")
+
+
+def build_inbound(
+    *,
+    request_id: str,
+    dialect: Dialect,
+    body: bytes,
+    headers: Mapping[bytes, bytes],
+    principal: Principal,
+    limits: Limits,
+    started_s: float,
+    received_at: float,
+) -> Inbound:
+    """Everything the brain wants to know, read once."""
+    view = peek(dialect, body, json_depth=limits.json_depth, max_messages=limits.messages)
+    tenant = tenant_of(headers, principal)
+    return Inbound(
+        request_id=request_id,
+        dialect=dialect,
+        body=body,
+        peek=view,
+        principal=principal,
+        started_s=started_s,
+        received_at=received_at,
+        endpoint=_label(headers, b"x-farthing-endpoint") or "default",
+        run_id=_label(headers, b"x-farthing-run") or request_id,
+        tenant=tenant,
+        user_hash=hash_user(tenant, view.end_user),
+        session=_session_of(headers, view),
+        levers_off=_levers_off(headers.get(b"x-farthing-levers")),
+        no_store=b"no-store" in headers.get(b"cache-control", b""),
+        task_type=_label(headers, b"x-farthing-task"),
+        domain=_label(headers, b"x-farthing-domain"),
+        language=_label(headers, b"x-farthing-language"),
+        forward_headers=tuple((name.decode(), headers[name].decode("latin-1")) for name in _FORWARDED if name in headers),
+    )
+
+
+def tenant_of(headers: Mapping[bytes, bytes], principal: Principal) -> str:
+    """The key's tenant; an admin may act for another one."""
+    wanted = _label(headers, b"x-farthing-tenant")
+    return check_tenant(wanted, principal) if wanted else principal.tenant
+
+
+def check_tenant(wanted: str, principal: Principal) -> str:
+    if wanted != principal.tenant and principal.role != "admin":
+        raise NotPermitted(f"Key {principal.key_id} belongs to tenant '{principal.tenant}'; only an admin key may name another tenant.")
+    return wanted
+
+
+def hash_user(tenant: str, end_user: str | None) -> str | None:
+    """End users are kept as hashes, different in every tenant."""
+    if not end_user:
+        return None
+    return blake2b(end_user.encode("utf-8", "surrogatepass"), digest_size=12, key=tenant.encode()[:64]).hexdigest()
+
+
+def _label(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return value.decode("latin-1")[:_LABEL_CHARS] if value else None
+
+
+def _session_of(headers: Mapping[bytes, bytes], view: Peek) -> str | None:
+    for name in _SESSION_HEADERS:
+        if name in headers:
+            return _label(headers, name)
+    return view.session
+
+
+def _levers_off(value: bytes | None) -> frozenset[str]:
+    """`-cache,-route` -> {"cache", "route"}."""
+    if not value:
+        return frozenset()
+    names = (part.strip() for part in value.decode("latin-1").split(","))
+    return frozenset(name[1:] for name in names if name.startswith("-"))
+
+
+def request_id_of(now: float) -> str:
+    return new_id("req", now)
