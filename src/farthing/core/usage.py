@@ -21,16 +21,30 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     estimated: bool = False
 
 
+class RateStep(msgspec.Struct, frozen=True, gc=False):
+    """Prices of a call whose whole input is longer than this; they hold for all of its tokens, not only those beyond."""
+
+    above_input_tokens: int
+    rate: "Rate"
+
+
 class Rate(msgspec.Struct, frozen=True, gc=False):
-    """Prices of one model in USD per million tokens. A cached price that is `None` is the input price."""
+    """Prices of one model in USD per million tokens. A cached price that is `None` is the input price.
+
+    `steps` hold the prices of long inputs, the longest last; most models have none.
+    """
 
     input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
     cached_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
+    steps: tuple[RateStep, ...] = ()
 
     def price(self, usage: Usage) -> Decimal:
         """What these tokens cost, in USD, exactly."""
+        for step in reversed(self.steps):
+            if usage.input_tokens > step.above_input_tokens:
+                return step.rate.price(usage)
         cached = usage.cached_tokens or 0
         written = usage.cache_write_tokens or 0
         total = (usage.input_tokens - cached - written) * self.input_usd_per_mtok
