@@ -25,13 +25,14 @@ class Reply(Protocol):
     """A reply whose head has arrived with status 200. Iterate it once, close it always.
 
     Whole answers give their body in one or more pieces; streams give raw server-sent-event bytes as they come, cut anywhere.
-    Raises the `Upstream` branch of the error tree while iterating. `aclose()` drops the connection unless the body
-    was read to its end, and returns at once.
+    Raises the `Upstream` branch of the error tree while iterating. `close()` drops the connection unless the body
+    was read to its end, and returns at once; so does cancelling a task that waits for a piece.
     """
 
     content_type: str
     service_request_id: str | None
     attempts: int  # tries it took, failed ones included
+    queue_s: float  # waited for a free connection
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 

@@ -18,7 +18,7 @@
     ├── Upstream                 502
     │   ├── UpstreamUnreachable, UpstreamBroken, UpstreamRefused, RecordedAnswerMissing
     │   ├── UpstreamTimeout      504
-    │   └── UpstreamResting      503     circuit breaker open
+    │   └── UpstreamResting, UpstreamBusy 503   circuit breaker open; all connections taken
     ├── AnswerInvalid            502     the answer broke the caller's schema after repair and escalation
     └── Unavailable              503     overloaded, draining, or the store cannot write
         └── StoreUnavailable
@@ -197,6 +197,14 @@ class UpstreamTimeout(Upstream):
 class UpstreamResting(Upstream):
     status = 503
     code = "upstream_resting"
+    retry = True
+
+
+class UpstreamBusy(Upstream):
+    """Every connection that we may keep to it stayed taken until the deadline."""
+
+    status = 503
+    code = "upstream_busy"
     retry = True
 
 

@@ -1,0 +1,110 @@
+"""Every model service behind one door: what the brain knows as `Models`.
+
+Guarantees: as `guard.py` for each service; a reload keeps the warm connections of services that did not change, lets calls in flight
+on the others end, and changes nothing when the new configuration cannot be used.
+Costs: bench/transport.py.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Mapping
+
+from farthing.config import Config, Service
+from farthing.core.call import Call, Reply
+from farthing.core.clock import Clock
+from farthing.core.errors import ConfigError, Upstream, UpstreamUnreachable
+from farthing.core.exchange import Target
+from farthing.core.request import Dialect
+from farthing.models.base import Backend
+from farthing.models.guard import Guard, Sleep
+from farthing.models.http import HttpBackend
+from farthing.models.requests import key_of
+
+
+class Hub:
+    """Guards by service name. `backends` serve what is not HTTP; their names win over rows of the config."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        backends: Mapping[str, Backend] | None = None,
+        environ: Mapping[str, str] = os.environ,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._environ = environ
+        self._sleep = sleep
+        self._resilience = config.resilience
+        self._guards: dict[str, Guard] = {}
+        self._retired: list[HttpBackend] = []
+        self._adopt(config, backends or {})
+
+    async def send(self, call: Call) -> Reply:
+        """The reply, its head read. Raises the `Upstream` branch."""
+        guard = self._guards.get(call.service)
+        if guard is None:
+            raise UpstreamUnreachable(f"There is no service '{call.service}': it was removed from the configuration.")
+        return await guard.send(call)
+
+    def dialects(self, service: str) -> frozenset[Dialect]:
+        """What this service speaks natively; empty for an unknown one."""
+        guard = self._guards.get(service)
+        return guard.backend.dialects() if guard is not None else frozenset()
+
+    def healthy(self, target: Target) -> bool:
+        """False while its breaker rests, or is busy with a probe."""
+        guard = self._guards.get(target.service)
+        return guard is not None and guard.breaker.would_admit
+
+    async def warm(self) -> dict[str, str]:
+        """Resolve, connect and shake hands ahead of the first request. Returns what went wrong, by service."""
+        problems = await asyncio.gather(*(_warmed(guard.backend) for guard in self._guards.values()))
+        return {name: problem for name, problem in zip(self._guards, problems, strict=True) if problem is not None}
+
+    async def reload(self, config: Config, backends: Mapping[str, Backend] | None = None) -> None:
+        """Take over another configuration. Raises ConfigError, and then nothing has changed."""
+        before = {id(guard.backend): guard.backend for guard in self._guards.values()}
+        self._adopt(config, backends or {})
+        for guard in self._guards.values():
+            before.pop(id(guard.backend), None)
+        self._retired = [backend for backend in self._retired if backend.connections]
+        for backend in before.values():
+            if isinstance(backend, HttpBackend):
+                backend.drain()
+                self._retired.append(backend)
+            else:
+                await backend.close()
+
+    async def close(self) -> None:
+        """Close every connection; calls in flight end with an error."""
+        backends = [*(guard.backend for guard in self._guards.values()), *self._retired]
+        await asyncio.gather(*(backend.close() for backend in backends))
+
+    def _adopt(self, config: Config, backends: Mapping[str, Backend]) -> None:
+        guards: dict[str, Guard] = {}
+        for name, service in config.services.items():
+            old = self._guards.get(name)
+            backend = backends.get(name) or self._http(name, service, old)
+            if old is not None and old.backend is backend and config.resilience == self._resilience:
+                guards[name] = old
+            else:
+                guards[name] = Guard(name, backend, config.resilience, clock=self._clock, sleep=self._sleep, draw=random.random)
+        self._guards, self._resilience = guards, config.resilience
+
+    def _http(self, name: str, service: Service, old: Guard | None) -> Backend:
+        if service.dialect == "recorded":
+            raise ConfigError(f"services.{name} is recorded, but nothing plays it back here. Give it `recordings`.")
+        if old is not None and isinstance(old.backend, HttpBackend) and old.backend.serves(service, key_of(service, self._environ)):
+            return old.backend
+        return HttpBackend(name, service, clock=self._clock, environ=self._environ)
+
+
+async def _warmed(backend: Backend) -> str | None:
+    try:
+        await backend.warm()
+    except Upstream as problem:
+        return problem.message
+    return None
