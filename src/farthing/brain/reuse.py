@@ -63,7 +63,7 @@ async def _fly_along(trip: Trip, flight: Flight) -> bool:
     x, house = trip.x, trip.house
     flight.board()
     try:
-        if not trip.intents:
+        if not trip.seated:
             await reserve_seat(trip)
         trip.wait_for_upstream()
         try:

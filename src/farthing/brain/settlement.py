@@ -92,12 +92,11 @@ async def reserve_extra(trip: Trip, target: Target) -> None:
 
 async def _book(trip: Trip, wanted: tuple[Hold, ...], target: Target | None) -> None:
     x, house = trip.x, trip.house
-    intent_id = x.inbound.request_id if not trip.intents else f"{x.inbound.request_id}.{len(trip.intents)}"
     price = x.quote.price_usd if x.quote is not None and target is not None else ZERO_USD
     trip.hands_off()
     verdict = await house.book.reserve(
         Intent(
-            request_id=intent_id,
+            request_id=x.inbound.request_id,
             run_id=x.inbound.run_id,
             received_at=x.inbound.received_at,
             endpoint=x.inbound.endpoint,
@@ -116,7 +115,7 @@ async def _book(trip: Trip, wanted: tuple[Hold, ...], target: Target | None) -> 
     if isinstance(verdict, Refusal):
         x.reply_headers = refusal_headers(verdict, house.clock.monotonic())
         raise limit_error(verdict, now=house.clock.now(), monotonic=house.clock.monotonic())
-    trip.intents.append(intent_id)
+    trip.seated = True
     trip.holds += wanted
     if headers := ratelimit_headers(wanted, verdict, house.clock.monotonic()):
         x.reply_headers = headers

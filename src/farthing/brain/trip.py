@@ -36,8 +36,7 @@ class Trip:
         self.off = house.levers_off(x.inbound)
         self.envelope = Envelope(x.inbound, house.config)
         self.holds: tuple[Hold, ...] = ()
-        self.intents: list[str] = []  # intent rows that the settlement removes
-        self.extra_holds: list[Hold] = []  # of repair and escalation calls
+        self.seated = False  # an intent of this request is in the book
         self.cache_key: bytes | None = None
         self.flight: Flight | None = None
         self.call: Call | None = None

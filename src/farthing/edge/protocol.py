@@ -4,14 +4,17 @@ Adds: a largest head, a deadline for the head, exactly one Host header, a word t
 uvicorn with httptools bounds neither header size nor header time, and takes a missing or double Host (measured).
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from farthing.core.errors import FarthingError, InvalidRequest
 from farthing.core.request import Dialect
+from farthing.edge.cycle import GatewayCycle
 from farthing.wire.errors import render_error
 
 DEFAULT_HEADER_BYTES = 32_768
@@ -62,11 +65,39 @@ class GatewayProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        """As uvicorn does it, but for the cycle, the Host check and web sockets, of which there are none."""
         self.head_since_s = None
-        if self._hosts != 1 and self.parser.get_http_version() == "1.1":
+        parser, scope = self.parser, self.scope
+        version = parser.get_http_version()
+        if self._hosts != 1 and version == "1.1":
             self._refuse(InvalidRequest(f"A request needs exactly one Host header; this one has {self._hosts}."))
-        self.scope["farthing.connection"] = self  # type: ignore[typeddict-unknown-key]
-        super().on_headers_complete()
+        raw_path, _, query = self.url.partition(b"?")
+        path = raw_path.decode("latin-1")
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        scope["farthing.connection"] = self  # type: ignore[typeddict-unknown-key]
+        previous = self.cycle
+        self.cycle = GatewayCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if previous is None or previous.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

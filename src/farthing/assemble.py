@@ -1,0 +1,200 @@
+"""From a configuration to a running gateway: the only place that knows everyone. Read it top to bottom."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from farthing import __version__
+from farthing.brain.cache import CacheLever
+from farthing.brain.cache.persist import AnswerSync
+from farthing.brain.check.guard import Guardrails
+from farthing.brain.house import House
+from farthing.brain.route import Router
+from farthing.config import Config
+from farthing.core.clock import Clock, SystemClock
+from farthing.core.errors import ConfigError, FarthingError
+from farthing.edge.app import App
+from farthing.edge.gateway import Gateway
+from farthing.edge.server import GatewayServer
+from farthing.edge.workers import Workers, bind
+from farthing.measure import log as logs
+from farthing.measure.prometheus import Metrics
+from farthing.models.base import Backend
+from farthing.models.catalog import Catalog
+from farthing.models.hub import Hub
+from farthing.models.prices import PriceBook
+from farthing.models.recorded import RecordedBackend
+from farthing.models.tokens import TokenCounter
+from farthing.stores.sqlite import AnswerStore, Book, Keys
+
+log = logging.getLogger("farthing")
+
+Load = Callable[[], Config]
+_CACHE_SYNC_S = 0.2
+
+
+class Running:
+    """One worker: everything it opened, in the order in which it must be closed."""
+
+    def __init__(self, config: Config, load: Load, *, worker: str, clock: Clock) -> None:
+        self._config = config
+        self._load = load
+        self._worker = worker
+        self._clock = clock
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def open(self) -> Gateway:
+        """Raises `ConfigError` when the configuration cannot be served."""
+        config, clock = self._config, self._clock
+        self.book = await Book.open(config.store, worker=self._worker, clock=clock)
+        self.keys = await Keys.open(config.store, clock=clock)
+        self.answers = AnswerStore(self.book)
+        self.metrics = Metrics(config)
+        self.tokens = TokenCounter()
+        self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
+        self.house = self._build_house(config, self._build_cache(config))
+        self.sync = AnswerSync(self.answers, lambda: self.house.cache)
+        await self.sync.load()
+        self.gateway = Gateway(
+            house=self.house,
+            keys=self.keys,
+            metrics=self.metrics,
+            clock=clock,
+            reload=self.reload,
+            ready=self._missing,
+            forget_answers=self.sync.forget,
+        )
+        self._chores = [asyncio.create_task(self.hub.warm()), asyncio.create_task(self._keep_in_step())]
+        return self.gateway
+
+    def _build_cache(self, config: Config) -> CacheLever:
+        return CacheLever(config.cache, persist=lambda key, tenant, answer: self.sync.put(key, tenant, answer))
+
+    def _build_house(self, config: Config, cache: CacheLever) -> House:
+        catalog = Catalog(config)
+        return House(
+            config=config,
+            clock=self._clock,
+            catalog=catalog,
+            router=Router(config, catalog),
+            cache=cache,
+            guardrails=Guardrails(config.guard),
+            book=self.book,
+            models=self.hub,
+            prices=PriceBook(config.models),
+            tokens=self.tokens,
+            listeners=(self.metrics,),
+        )
+
+    def reload(self) -> str:
+        """Swap in a freshly loaded configuration. Raises `ConfigError` and changes nothing when it is bad."""
+        config = self._load()
+        old = self.house
+        cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
+        house = self._build_house(config, cache)
+        self.hub.reload(config, backends=_backends(config, self._clock))
+        self.house = self.gateway.house = house
+        if (config.server, config.store) != (old.config.server, old.config.store):
+            log.warning("changes under [server] and [store] need a restart; the rest is in force")
+        return "reloaded"
+
+    def on_hangup_signal(self) -> None:
+        """SIGHUP: a bad configuration is logged and the old one stays."""
+        try:
+            self.reload()
+        except FarthingError as error:
+            log.error("reload refused, the old configuration stays: %s", error.message)
+        else:
+            log.info("configuration reloaded")
+
+    def on_drain(self) -> None:
+        self.house.stopping = True
+        log.info("draining: %d requests to finish", self.gateway.in_flight)
+
+    def _missing(self) -> str | None:
+        return "the gateway is stopping" if self.house.stopping else None
+
+    async def _keep_in_step(self) -> None:
+        """See what other workers learned: revoked keys, new answers."""
+        while True:
+            await asyncio.sleep(_CACHE_SYNC_S)
+            await self.sync.catch_up()
+
+    async def close(self) -> None:
+        for chore in self._chores:
+            chore.cancel()
+        await self.hub.close()
+        await self.keys.close()
+        await self.book.close()
+
+
+def _backends(config: Config, clock: Clock) -> dict[str, Backend]:
+    """Services that are not reached over HTTP."""
+    return {name: RecordedBackend(service, clock=clock) for name, service in config.services.items() if service.dialect == "recorded"}
+
+
+def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
+    """Run the gateway until it is told to stop. Returns the exit status; raises `ConfigError` before anything listens."""
+    logs.setup(config.log)
+    _require_keys_off_loopback(config)
+    try:
+        listener = bind(config.server.host, config.server.port)
+    except OSError as error:
+        where = f"{config.server.host}:{config.server.port}"
+        raise ConfigError(f"Cannot listen on {where}: {error.strerror}. Choose another with --port, or stop what is using it.") from error
+    _announce(config, listener, notes)
+    if config.server.workers == 1:
+        return _work(config, load, listener, 0)
+    return Workers(config.server.workers, lambda number: _work(config, load, listener, number), listener, config.server.grace_s).run()
+
+
+def _work(config: Config, load: Load, listener: socket.socket, number: int) -> int:
+    """One worker, from its first line to its last."""
+
+    async def main() -> None:
+        running = Running(config, load, worker=str(number), clock=SystemClock())
+        gateway = await running.open()
+        try:
+            server = GatewayServer(App(gateway), config.server, on_drain=running.on_drain, on_reload=running.on_hangup_signal)
+            await server.serve(sockets=[listener])
+        finally:
+            await running.close()
+
+    try:
+        uvloop.run(main())
+    except ConfigError as error:
+        log.error("%s", error.message)
+        return 2
+    return 0
+
+
+def is_loopback(host: str) -> bool:
+    """True for 127.0.0.0/8, ::1 and localhost."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_keys_off_loopback(config: Config) -> None:
+    if is_loopback(config.server.host) or Keys.any_in(config.store):
+        return
+    raise ConfigError(
+        f"Refusing to listen on {config.server.host} without a key: anyone who can reach it could spend your money. "
+        "Make one with 'farthing keys create --name first', or listen on 127.0.0.1."
+    )
+
+
+def _announce(config: Config, listener: socket.socket, notes: tuple[str, ...]) -> None:
+    host, port = listener.getsockname()[:2]
+    log.info("Farthing %s on http://%s:%d", __version__, f"[{host}]" if ":" in host else host, port)
+    for note in notes:
+        log.info("%s", note)
+    if not Keys.any_in(config.store):
+        log.info("open to this machine: no virtual key has been made. 'farthing keys create' makes one and closes it")

@@ -1,0 +1,101 @@
+"""The ASGI application: every route and its policy on one screen. Deny by default.
+
+Routes match exactly, on the method and the decoded path that the server parsed; there is no normalisation, so an odd path is a 404.
+Hot routes are bare callables: one dictionary look-up lies between the socket and the handler.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
+from farthing.core.request import Dialect
+from farthing.edge import admin, ask, catalog, health, inference
+from farthing.edge.caller import Receive, Scope, Send
+from farthing.edge.dialogue import Handler, model_route
+from farthing.edge.faults import send_error
+from farthing.edge.gateway import Gateway
+from farthing.edge.intake import headers_of, request_id_of
+from farthing.edge.keys import OPEN, identify, require_admin
+
+Policy = Literal["public", "app", "admin"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route. `policy` has no default: a route without one does not exist."""
+
+    method: str
+    path: str
+    policy: Policy
+    handler: Handler
+    dialect: Dialect = Dialect.CHAT  # of its errors
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/chat/completions", "app", model_route(Dialect.CHAT)),
+    Route("POST", "/v1/responses", "app", model_route(Dialect.RESPONSES), Dialect.RESPONSES),
+    Route("POST", "/v1/messages", "app", model_route(Dialect.MESSAGES), Dialect.MESSAGES),
+    Route("POST", "/v1/embeddings", "app", model_route(Dialect.EMBEDDINGS), Dialect.EMBEDDINGS),
+    Route("POST", "/v1/ask", "app", ask.handle),
+    Route("POST", "/llm-inference", "app", inference.handle),
+    Route("GET", "/v1/models", "app", catalog.handle),
+    Route("POST", "/admin/reload", "admin", admin.reload),
+    Route("POST", "/admin/cache/clear", "admin", admin.clear_cache),
+    Route("GET", "/metrics", "admin", health.metrics),
+    Route("GET", "/healthz", "public", health.alive),
+    Route("GET", "/readyz", "public", health.ready),
+    Route("GET", "/", "public", health.alive),
+)
+
+
+class App:
+    """The gateway as an ASGI callable."""
+
+    def __init__(self, gateway: Gateway, routes: tuple[Route, ...] = ROUTES) -> None:
+        self._gateway = gateway
+        self._routes: Mapping[str, dict[str, Route]] = _by_path(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        methods = self._routes.get(scope["path"])
+        route = None if methods is None else methods.get(scope["method"])
+        if route is None:
+            await self._no_route(scope, send, methods)
+            return
+        try:
+            principal = OPEN if route.policy == "public" else identify(headers_of(scope), self._gateway.keys)
+            if route.policy == "admin":
+                require_admin(principal)
+        except FarthingError as error:
+            self._gateway.tell_refused(error, route.dialect, None)
+            await send_error(send, error, route.dialect, request_id_of(self._gateway.clock.now()))
+            return
+        await route.handler(self._gateway, principal, scope, receive, send)
+
+    async def _no_route(self, scope: Scope, send: Send, methods: dict[str, Route] | None) -> None:
+        """404 or 405, after the key: a stranger does not learn which routes exist."""
+        request_id = request_id_of(self._gateway.clock.now())
+        error: FarthingError
+        try:
+            identify(headers_of(scope), self._gateway.keys)
+            if methods is not None:
+                error = MethodNotAllowed(f"{scope['path']} takes {', '.join(sorted(methods))}, not {scope['method']}.")
+            else:
+                error = NotFound(f"There is no route {scope['path'][:200]}. API routes begin with /v1/; the README lists them.")
+        except FarthingError as refusal:
+            error = refusal
+        self._gateway.tell_refused(error, Dialect.CHAT, None)
+        await send_error(send, error, Dialect.CHAT, request_id)
+
+
+def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:
+    table: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        table.setdefault(route.path, {})[route.method] = route
+        if route.method == "GET":
+            table[route.path].setdefault("HEAD", route)
+    return table
+
+

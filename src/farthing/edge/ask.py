@@ -1,0 +1,73 @@
+"""POST /v1/ask: a question in, an answer and its account out, for callers that want no dialect at all.
+
+`{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, ...}, stream?}`
+-> `{answer, request_id, model, tier, cache, usage, cost_usd, sources, truncated}`.
+Streams are server-sent events: `{"delta": "..."}` and, last, the object that a whole answer would have been.
+"""
+
+from typing import Any
+
+import msgspec
+
+from farthing.config import Endpoint
+from farthing.edge.gateway import Gateway
+from farthing.edge.within import InnerRequest, Shaped, served_within
+
+_DEFAULT_SYSTEM = "Answer the question. Be brief and exact; say so when you do not know."
+
+
+class AskMetadata(msgspec.Struct, frozen=True):
+    """What the caller knows about the question. Unknown names are allowed and ignored."""
+
+    tenant: str | None = None
+    language: str | None = None
+    endpoint: str = "ask"
+    domain: str | None = None
+    run: str | None = None
+    session: str | None = None
+    flags: tuple[str, ...] = ()  # no_cache, no_route, no_diet, no_check, no_store
+    temperature: float = 0.0
+    max_tokens: int | None = None
+
+
+class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of the route."""
+
+    user_id: str
+    text: str
+    task_type: str | None = None
+    metadata: AskMetadata = AskMetadata()
+    stream: bool = False
+
+
+def _to_chat(wanted: AskRequest, gateway: Gateway) -> InnerRequest:
+    metadata = wanted.metadata
+    endpoint: Endpoint = gateway.house.config.endpoint(metadata.endpoint)
+    body: dict[str, Any] = {
+        "model": endpoint.model or "farthing/auto",
+        "messages": [{"role": "system", "content": endpoint.system or _DEFAULT_SYSTEM}, {"role": "user", "content": wanted.text}],
+        "temperature": metadata.temperature,
+        "user": wanted.user_id,
+    }
+    if metadata.max_tokens is not None:
+        body["max_tokens"] = metadata.max_tokens
+    if wanted.stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return InnerRequest(
+        body,
+        endpoint=metadata.endpoint,
+        tenant=metadata.tenant,
+        run=metadata.run,
+        session=metadata.session,
+        task_type=wanted.task_type,
+        language=metadata.language,
+        domain=metadata.domain,
+        levers_off=frozenset(flag.removeprefix("no_") for flag in metadata.flags if flag.startswith("no_")),
+    )
+
+
+def _to_answer(shaped: Shaped) -> dict[str, Any]:
+    return {"answer": shaped.answer.text, **shaped.common(), "sources": list(shaped.exchange.sources), "truncated": shaped.exchange.truncated is not None}
+
+
+handle = served_within(AskRequest, _to_chat, _to_answer)

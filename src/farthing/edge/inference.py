@@ -1,0 +1,40 @@
+"""POST /llm-inference: one interface over the tiers, whatever runs beneath them.
+
+`{"model_tier": "cheap"|"expensive", "prompt", "max_tokens", "temperature"}` -> `{"text", "model", "tier", "usage", "cost_usd", ...}`.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from farthing.edge.gateway import Gateway
+from farthing.edge.within import InnerRequest, Shaped, served_within
+
+
+class InferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of the route."""
+
+    model_tier: Literal["cheap", "expensive"]
+    prompt: str
+    max_tokens: int | None = None
+    temperature: float | None = None
+    system: str | None = None
+    stop: list[str] | None = None
+
+
+def _to_chat(wanted: InferenceRequest, _gateway: Gateway) -> InnerRequest:
+    messages: list[dict[str, str]] = [{"role": "system", "content": wanted.system}] if wanted.system else []
+    messages.append({"role": "user", "content": wanted.prompt})
+    body: dict[str, Any] = {"model": f"farthing/{wanted.model_tier}", "messages": messages}
+    for name in ("max_tokens", "temperature", "stop"):
+        value = getattr(wanted, name)
+        if value is not None:
+            body[name] = value
+    return InnerRequest(body)
+
+
+def _to_answer(shaped: Shaped) -> dict[str, Any]:
+    return {"text": shaped.answer.text, "finish_reason": shaped.answer.finish, **shaped.common()}
+
+
+handle = served_within(InferenceRequest, _to_chat, _to_answer)

@@ -1,0 +1,187 @@
+"""Routes with a shape of their own: they walk the same journey as a chat call, and what comes out is reshaped.
+
+So `/v1/ask` and `/llm-inference` have every lever, cap and ledger row of `/v1/chat/completions`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from farthing.brain.flow import journey
+from farthing.core.conversation import Answer
+from farthing.core.errors import BadJson, FarthingError, InvalidRequest
+from farthing.core.exchange import Exchange
+from farthing.core.money import format_usd
+from farthing.core.request import Dialect, Inbound, Principal
+from farthing.edge.caller import Headers, HttpCaller, Receive, Scope, Send
+from farthing.edge.dialogue import Handler
+from farthing.edge.faults import our_fault, send_error
+from farthing.edge.gateway import Gateway
+from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
+from farthing.edge.replies import send_json
+from farthing.wire.dialects import LANGUAGES, Collector
+from farthing.wire.events import TextDelta
+from farthing.wire.sse import encode
+
+_Wanted = TypeVar("_Wanted")
+_KEPT_HEADERS = (b"x-request-id", b"x-farthing-tier", b"x-farthing-model", b"x-farthing-cache", b"x-farthing-decisions")
+
+
+class InnerRequest(msgspec.Struct):
+    """A chat body, and what its caller said beside it."""
+
+    body: dict[str, Any]
+    endpoint: str | None = None
+    tenant: str | None = None
+    run: str | None = None
+    session: str | None = None
+    task_type: str | None = None
+    language: str | None = None
+    domain: str | None = None
+    levers_off: frozenset[str] = frozenset()
+
+
+class Shaped(msgspec.Struct):
+    """A served exchange and its answer, ready to be told in the route's own shape."""
+
+    exchange: Exchange
+    answer: Answer
+
+    def common(self) -> dict[str, Any]:
+        """What every such answer carries."""
+        x = self.exchange
+        usage = x.usage
+        return {
+            "request_id": x.inbound.request_id,
+            "model": x.target.model if x.target else None,
+            "tier": (x.target.tier or None) if x.target else None,
+            "cache": "miss" if x.cache == "bypass" else x.cache,
+            "usage": None if usage is None else {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
+            "cost_usd": None if x.cost_usd is None else float(format_usd(x.cost_usd)),
+        }
+
+
+class InnerCaller:
+    """Takes a chat answer instead of a socket; the real client's hang-up still counts. Text of a stream goes on as it comes."""
+
+    def __init__(self, outer: HttpCaller, *, stream: bool) -> None:
+        self._outer = outer
+        self._stream = stream
+        self._reader = LANGUAGES[Dialect.CHAT].reader()
+        self._collector = Collector()
+        self._body: list[bytes] = []
+        self.headers: Headers = []
+
+    @property
+    def gone(self) -> bool:
+        return self._outer.gone
+
+    @property
+    def started(self) -> bool:
+        return self._outer.started
+
+    def listen(self, on_gone: Callable[[], None]) -> None:
+        self._outer.listen(on_gone)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.headers = [header for header in headers if header[0] in _KEPT_HEADERS]
+        if self._stream:
+            await self._outer.start(status, headers)
+
+    async def write(self, data: bytes) -> None:
+        if not self._stream:
+            self._body.append(data)
+            return
+        events = self._reader.feed(data)
+        for event in events:
+            self._collector.feed(event)
+        deltas = [encode(msgspec.json.encode({"delta": event.text})) for event in events if isinstance(event, TextDelta)]
+        if deltas:
+            await self._outer.write(b"".join(deltas))
+
+    async def finish(self, data: bytes) -> None:
+        await self.write(data)
+
+    def answer(self) -> Answer:
+        """The whole answer. Raises what a stream told us instead."""
+        if not self._stream:
+            return LANGUAGES[Dialect.CHAT].parse_answer(b"".join(self._body))
+        if self._collector.failed is not None:
+            raise self._collector.failed
+        return self._collector.answer()
+
+
+def served_within(
+    shape: type[_Wanted], to_chat: Callable[[_Wanted, Gateway], InnerRequest], to_answer: Callable[[Shaped], dict[str, Any]]
+) -> Handler:
+    """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`."""
+
+    async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = request_id_of(gateway.clock.now())
+        caller = HttpCaller(scope, receive, send)
+        exchange: Exchange | None = None
+        try:
+            wanted = _read(shape, await read_body(receive, headers_of(scope), gateway.house.config.limits.body_bytes))
+            inbound = _inbound(to_chat(wanted, gateway), gateway, principal, scope, request_id)
+            exchange = Exchange(inbound)
+            inner = InnerCaller(caller, stream=inbound.peek.stream)
+            with gateway.seat():
+                await journey(exchange, gateway.house, inner)
+            if caller.gone:
+                return
+            result = to_answer(Shaped(exchange, inner.answer()))
+            if inbound.peek.stream:
+                await caller.finish(encode(msgspec.json.encode(result)))
+            else:
+                await send_json(send, 200, result, inner.headers)
+        except ClientLeft:
+            return
+        except asyncio.CancelledError:
+            return
+        except FarthingError as error:
+            gateway.tell_refused(error, Dialect.CHAT, exchange)
+            if not caller.started:
+                await send_error(send, error, Dialect.CHAT, request_id, headers=list(gateway.house.error_headers(exchange)))
+        except Exception as exception:  # noqa: BLE001 the wall: whatever it is, the caller gets an answer and the log has it
+            error = our_fault(exception, request_id)
+            if not caller.started:
+                await send_error(send, error, Dialect.CHAT, request_id)
+
+    return handle
+
+
+def _read(shape: type[_Wanted], body: bytes) -> _Wanted:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"{error}") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadJson(f"The body is not JSON: {error}") from error
+
+
+def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, scope: Scope, request_id: str) -> Inbound:
+    """The chat request that stands for this one. What the body says wins over headers; the tenant still needs the right key."""
+    inbound = build_inbound(
+        request_id=request_id,
+        dialect=Dialect.CHAT,
+        body=msgspec.json.encode(inner.body),
+        headers=headers_of(scope),
+        principal=principal,
+        limits=gateway.house.config.limits,
+        started_s=gateway.clock.monotonic(),
+        received_at=gateway.clock.now(),
+    )
+    if inner.tenant:
+        inbound.tenant = check_tenant(inner.tenant, principal)
+        inbound.user_hash = hash_user(inbound.tenant, inbound.peek.end_user)
+    inbound.endpoint = inner.endpoint or inbound.endpoint
+    inbound.run_id = inner.run or inbound.run_id
+    inbound.session = inner.session or inbound.session
+    inbound.task_type = inner.task_type or inbound.task_type
+    inbound.language = inner.language or inbound.language
+    inbound.domain = inner.domain or inbound.domain
+    inbound.levers_off |= inner.levers_off
+    inbound.no_store = inbound.no_store or "store" in inner.levers_off
+    return inbound
