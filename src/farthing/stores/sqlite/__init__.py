@@ -1,0 +1,8 @@
+"""The SQLite store: the book of requests, virtual keys, and answers kept for reuse. One file, any number of processes on one machine."""
+
+from farthing.stores.sqlite.answers import AnswerStore, Changes, Dropped, StoredAnswer
+from farthing.stores.sqlite.book import Book
+from farthing.stores.sqlite.group import Counts
+from farthing.stores.sqlite.keys import Key, Keys
+
+__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "Key", "Keys", "StoredAnswer"]
