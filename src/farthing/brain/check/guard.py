@@ -1,0 +1,63 @@
+"""Guardrails: rows of patterns over what comes in and what goes out.
+
+Every row reads the text as a person sees it (see `disguise`). The verdict is on a whole text: a stream under an output row is held until its
+end, so that streaming and whole answers get the same one.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from farthing.brain.check.base import GuardVerdict
+from farthing.brain.check.disguise import without_surrogates
+from farthing.brain.check.redact import redact_counted
+from farthing.brain.check.spans import Pattern, apart, compile_pattern, find_spans, matches, replace
+from farthing.config import Guard
+
+Where = Literal["input", "output"]
+
+
+class _Row(msgspec.Struct, frozen=True):
+    name: str
+    pattern: Pattern
+    blocks: bool
+
+
+class Guardrails:
+    """Compiled rows. Raises `ConfigError` naming the row whose pattern cannot be used."""
+
+    def __init__(self, config: Guard) -> None:
+        self._config = config
+        rows = [(row, compile_pattern(row.pattern, f"guard row '{row.name}'")) for row in config.rows]
+        self._rows: dict[str, tuple[_Row, ...]] = {
+            where: tuple(_Row(row.name, pattern, row.action == "block") for row, pattern in rows if row.where in (where, "both"))
+            for where in ("input", "output")
+        }
+
+    def active(self, where: Where) -> bool:
+        """Whether `inspect` can say anything there; when it cannot, a stream need not be held."""
+        return bool(self._rows[where]) or (where == "input" and self._config.redact_upstream)
+
+    def inspect(self, text: str, where: Where) -> GuardVerdict:
+        """Rows in order: the first that blocks ends it; the others replace what they match by their name in brackets.
+
+        With `redact_upstream`, personal data and secrets leave the input as well.
+        """
+        redactions = 0
+        for row in self._rows[where]:
+            if not matches(row.pattern, text):
+                continue
+            if row.blocks:
+                return GuardVerdict(row.name, text, redactions)
+            spans = apart((start, end, row.name) for start, end, _ in find_spans(row.pattern, text))
+            text = replace(without_surrogates(text), spans)
+            redactions += len(spans)
+        if where == "input" and self._config.redact_upstream:
+            text, found = redact_counted(text)
+            redactions += found
+        return GuardVerdict(None, text, redactions)
+
+    def cut(self, text: str) -> tuple[str, bool]:
+        """The answer within `max_answer_chars`, and whether something was cut."""
+        most = self._config.max_answer_chars
+        return (text, False) if most is None or len(text) <= most else (text[:most], True)
