@@ -1,0 +1,81 @@
+#!/bin/sh
+# One door for people and machines. Needs Python 3.11 or newer, nothing else; on Debian it adds python3-venv when absent.
+#   ./go demo    set up, then `farthing demo`: the gateway on recorded answers, with sample traffic and what it saved
+#   ./go serve   set up, then `farthing serve`; any other farthing command works the same way
+#   ./go test    set up, then every check: lint, format, types, house rules, tests
+#   ./go lock    resolve pyproject.toml anew into requirements/*.txt
+set -eu
+cd "$(dirname "$0")"
+
+venv=${FARTHING_VENV:-.venv}
+
+say() { printf '%s\n' "$*" >&2; }
+
+python() {
+    for candidate in "${PYTHON:-}" python3 python3.11 python3.12 python3.13 python3.14; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    say "Farthing needs Python 3.11 or newer. Install it (Debian 12: apt-get install python3 python3-venv), or name one: PYTHON=/path/to/python ./go $*"
+    exit 1
+}
+
+make_venv() {
+    [ -x "$venv/bin/python" ] && return
+    interpreter=$(python "$@")
+    if ! "$interpreter" -c 'import ensurepip' 2>/dev/null; then
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+            say "This Python has no ensurepip, so it cannot make a virtual environment. Run: sudo apt-get install python3-venv"
+            exit 1
+        fi
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+    fi
+    "$interpreter" -m venv "$venv"
+}
+
+# Installs once per content of the locks; hashes are checked, and nothing outside them comes in.
+install() {
+    make_venv "$@"
+    sum=$(cat requirements/*.txt pyproject.toml | cksum)
+    for stamp in "$venv/.farthing-dev" "$venv/.farthing-$1"; do
+        [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
+    done
+    say "Installing requirements/$1.txt into $venv ..."
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "requirements/$1.txt"
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    printf '%s' "$sum" >"$venv/.farthing-$1"
+}
+
+check() {
+    bin=$venv/bin
+    "$bin/ruff" check .
+    "$bin/ruff" format --check .
+    "$bin/pyright"
+    "$bin/lint-imports"
+    exec "$bin/python" -m pytest "$@"
+}
+
+# One resolution for both files: what the tests run on is what ships.
+lock() {
+    make_venv lock
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check uv
+    set -- "$venv/bin/uv" pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+    "$@" --group dev --group build pyproject.toml -o requirements/dev.txt
+    "$@" --group build -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+}
+
+command=${1:-demo}
+[ $# -gt 0 ] && shift
+case $command in
+    test)
+        install dev
+        check "$@"
+        ;;
+    lock) lock ;;
+    *)
+        install runtime
+        exec "$venv/bin/farthing" "$command" "$@"
+        ;;
+esac

@@ -1,0 +1,28 @@
+"""All commands on one screen."""
+
+import typer
+
+from farthing.cli import config, keys, report, serve
+
+app = typer.Typer(
+    name="farthing",
+    help="LLM gateway: change one base URL, and know what every interaction costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve")(serve.serve)
+app.command("report")(report.report)
+app.add_typer(keys.app, name="keys")
+app.add_typer(config.app, name="config")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    import platform
+
+    from farthing import __version__
+
+    typer.echo(f"farthing {__version__} (Python {platform.python_version()})")

@@ -1,0 +1,40 @@
+"""`farthing report`: unit economics from the ledger, while the gateway runs or not."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from farthing.cli import when
+from farthing.cli.options import ConfigPath, StorePath, store_path
+
+
+def report(
+    since: Annotated[str | None, typer.Option(help="From when: 24h, 7d, or a date such as 2026-11-22; default: the beginning.")] = None,
+    until: Annotated[str | None, typer.Option(help="To when, in the same words; default: now.")] = None,
+    by: Annotated[str, typer.Option(help="Group by, comma-separated: endpoint, tier, model, tenant, task, provider, key, cache, outcome, day.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON; money as exact decimal text.")] = False,
+    config: ConfigPath = None,
+    store: StorePath = None,
+) -> None:
+    """Print what requests cost, how fast they were, and what was saved."""
+    from farthing.cli.paper import console
+    from farthing.lab.report import report as read
+    from farthing.lab.report_table import as_json, print_report
+
+    now = time.time()
+    names = tuple(part.strip() for part in by.split(",") if part.strip())
+    figures = read(store_path(config, store), _instant(since, now, "--since"), _instant(until, now, "--until"), names)
+    if json:
+        typer.echo(as_json(figures))
+    else:
+        print_report(figures, console())
+
+
+def _instant(text: str | None, now: float, option: str) -> float | None:
+    if text is None:
+        return None
+    found = when.instant(text, now)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time. Write 24h, 7d, or a date: 2026-11-22.", param_hint=option)
+    return found
