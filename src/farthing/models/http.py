@@ -24,6 +24,8 @@ from farthing.models.transport.dial import Resolve, resolve_system, tls_context
 ERROR_BODY_BYTES = 64 * 1024
 _EXCERPT_CHARS = 300
 _WARM_S = 5.0
+_USUAL_WHOLE = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_USUAL_STREAM = frozenset({b"text/event-stream", b"text/event-stream; charset=utf-8"})
 _ERROR_OBJECT = re.compile(rb'\s*\{\s*"error"\s*:\s*["{]')
 
 
@@ -50,7 +52,7 @@ class HttpReply:
         """The whole body. An error object under status 200 is an error."""
         body = await self._raw.read()
         if _ERROR_OBJECT.match(body):
-            raise UpstreamBroken(f"The service answered 200 with an error: {_excerpt(body)}")
+            raise UpstreamBroken(f"{self._raw.where} answered 200 with an error: {_excerpt(body)}")
         return body
 
     def close(self) -> None:
@@ -117,16 +119,16 @@ class HttpBackend:
             idle_timeout_s=service.idle_timeout_s,
             max_answer_bytes=service.max_answer_bytes,
         )
-        content_type = raw.headers.get(b"content-type", b"").decode("latin-1")
+        content_type = raw.headers.get(b"content-type", b"")
         if raw.status != 200 or _encoding(raw) or not _fits(content_type, call.stream):
-            raise await self._refusal(raw, content_type, call.stream)
-        return HttpReply(raw, content_type)
+            raise await self._refusal(raw, content_type.decode("latin-1"), call.stream)
+        return HttpReply(raw, content_type.decode("latin-1"))
 
     async def _refusal(self, raw: RawReply, content_type: str, stream: bool) -> Upstream:
         """Why this reply is no answer. Closes it."""
         if encoding := _encoding(raw):
             raw.close()
-            return UpstreamBroken(f"{self._where} sent content-encoding '{encoding[:40]}', which was not asked for.")
+            return UpstreamBroken(f"{self._where} encoded its answer as '{encoding[:40]}', which was not asked for.")
         if 300 <= raw.status < 400:
             raw.close()
             return UpstreamBroken(f"{self._where} answered with a redirect ({raw.status}), which is never followed. Mend `base_url` of the service.")
@@ -177,14 +179,19 @@ def _number(value: bytes | None) -> float | None:
 
 
 def _encoding(raw: RawReply) -> str | None:
-    """The content encoding, if there is any."""
-    value = raw.headers.get(b"content-encoding")
-    return None if value is None or value.strip().lower() in (b"", b"identity") else value.decode("latin-1")
+    """The content or transfer encoding, if there is one that changes the bytes."""
+    content = raw.headers.get(b"content-encoding", b"identity").strip().lower()
+    transfer = raw.headers.get(b"transfer-encoding", b"chunked").strip().lower()
+    if content in (b"identity", b"") and transfer == b"chunked":
+        return None
+    return (content if transfer == b"chunked" else transfer).decode("latin-1")
 
 
-def _fits(content_type: str, stream: bool) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "text/event-stream" if stream else kind == "application/json" or kind.endswith("+json")
+def _fits(content_type: bytes, stream: bool) -> bool:
+    if content_type in (_USUAL_STREAM if stream else _USUAL_WHOLE):
+        return True
+    kind = content_type.partition(b";")[0].strip().lower()
+    return kind == b"text/event-stream" if stream else kind == b"application/json" or kind.endswith(b"+json")
 
 
 async def _error_body(raw: RawReply) -> bytes:

@@ -38,7 +38,8 @@ class Address:
             raise ConfigError(f"{where} is {service.base_url!r}; expected something like https://api.openai.com/v1.")
         if url.username is not None or url.query or url.fragment:
             raise ConfigError(f"{where} may hold host and path only: put a key into the environment (`api_key_env`) and a query into `query`.")
-        self.path = url.path.rstrip("/")
+        bare = "/v1" if service.dialect == "anthropic" else ""  # Anthropic's own SDK takes a base URL without the version
+        self.path = url.path.rstrip("/") or bare
         self.tls = url.scheme == "https"
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.authority = host if url.port is None else f"{host}:{url.port}"

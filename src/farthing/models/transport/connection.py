@@ -34,13 +34,15 @@ class Connection(asyncio.Protocol):
         self.exchanges = 0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
+        self._parser = HttpResponseParser(self)
+        self._transport: asyncio.Transport  # from connection_made on, which comes before anything else
+        self._open = False
         self._reply: RawReply | None = None
         self._headers: dict[bytes, bytes] = {}
         self._barren = 0  # bytes in a row that were no body
         self._feeding = 0
         self._oversized = False
+        self._in_head = False
         self._interim = False  # a 1xx response is being read
         self._complete = False
         self._keep_alive = False
@@ -52,21 +54,22 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        return self._open and not self._transport.is_closing()
 
     def exchange(self, request: bytes, reply: RawReply) -> None:
         """Send a whole request in one write; `reply` fills as the answer comes."""
         self._reply = reply
         self._headers = reply.headers
         self._barren = 0
+        self._in_head = True
         self._complete = False
         self.exchanges += 1
-        cast(asyncio.Transport, self._transport).write(request)
+        self._transport.write(request)
         self._arm(min(reply.deadline_s, self._loop.time() + reply.first_byte_timeout_s))
 
     def resume(self) -> None:
         """The reader has caught up."""
-        if self._paused and self._transport is not None and self._reply is not None:
+        if self._paused and self._reply is not None:
             self._paused = False
             self._transport.resume_reading()
             self._arm_idle(self._reply)
@@ -74,7 +77,7 @@ class Connection(asyncio.Protocol):
     def abandon(self) -> None:
         """Drop the socket now, without a word to the reply."""
         self._reply = None
-        if self._transport is not None:
+        if self._open:
             self._transport.abort()
 
     def cut(self) -> None:
@@ -89,15 +92,16 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._open = True
 
     def data_received(self, data: bytes) -> None:
-        reply, parser = self._reply, self._parser
-        if reply is None or parser is None:
+        reply = self._reply
+        if reply is None:
             self.abandon()
             return
         received, self._feeding = reply.received, len(data)
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self._complete:
                 self._fail(UpstreamBroken(f"{self.where} does not speak HTTP/1.1: {error}."))
@@ -117,7 +121,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        reply, self._reply, self._transport, self._parser = self._reply, None, None, None
+        reply, self._reply, self._open = self._reply, None, False
         if reply is not None:
             reply.untouched = reply.status == 0 and self._barren == 0
             reply.end(self._loss(reply, exc))
@@ -130,44 +134,44 @@ class Connection(asyncio.Protocol):
             self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not cast(RawReply, self._reply).status:  # later ones are trailers
+        if self._in_head:  # later ones are trailers
             self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         if self._complete:
             return
-        status = cast(HttpResponseParser, self._parser).get_status_code()
+        status = self._parser.get_status_code()
         self._interim = 100 <= status < 200
         if self._interim:
             self._headers.clear()
-        else:
-            cast(RawReply, self._reply).status = status
+        elif self._reply is not None:
+            self._in_head = False
+            self._reply.status = status
         if self._barren + self._feeding > HEAD_LIMIT_BYTES:
             self._oversized = sum(len(name) + len(value) + 4 for name, value in self._headers.items()) > HEAD_LIMIT_BYTES
 
     def on_body(self, body: bytes) -> None:
-        if not self._complete:
-            cast(RawReply, self._reply).add(body)
+        if self._reply is not None and not self._complete:
+            self._reply.add(body)
 
     def on_message_complete(self) -> None:
         if not self._interim:
             self._complete = True
-            self._keep_alive = cast(HttpResponseParser, self._parser).should_keep_alive()
+            self._keep_alive = self._parser.should_keep_alive()
 
     # endings
 
     def _progress(self, reply: RawReply) -> None:
         if reply.overfull() and not self._paused:
             self._paused = True
-            cast(asyncio.Transport, self._transport).pause_reading()
+            self._transport.pause_reading()
             self._arm(reply.deadline_s)  # the silence is ours now
         else:
             self._arm_idle(reply)
         reply.wake()
 
     def _finish(self, reply: RawReply) -> None:
-        transport = cast(asyncio.Transport, self._transport)
-        self._reply = None
+        transport, self._reply = self._transport, None
         reply.end(None)
         if self._keep_alive and not self._surplus and not transport.is_closing() and not transport.get_write_buffer_size():
             self._owner.released(self)

@@ -68,6 +68,11 @@ class RawReply:
         self.error: Upstream | None = None
         self.untouched = False  # the connection died before a byte of this reply came
 
+    @property
+    def where(self) -> str:
+        """The service, for messages."""
+        return self._line.where
+
     def __aiter__(self) -> Self:
         return self
 
@@ -109,7 +114,7 @@ class RawReply:
             self._line.abandon()
             self._pieces.clear()
             self._on_end = None
-            self.end(UpstreamBroken(f"The reply of {self._line.where} was closed before its end."))
+            self.end(UpstreamBroken(f"{self.where}: the reply was closed before its end."))
 
     def watch(self, on_end: Callable[[Upstream | None], None]) -> None:
         """Call back once the body has ended (`None`: well), now if it has already. Not called after `close`."""
@@ -165,5 +170,5 @@ class RawReply:
 
     def _too_large(self) -> UpstreamBroken:
         self.close()
-        size = f"{self.max_answer_bytes} bytes (`max_answer_bytes` of the service)"
-        return UpstreamBroken(f"The answer of {self._line.where} is larger than {size}.")
+        limit = f"{self.max_answer_bytes} bytes (`max_answer_bytes` of the service)"
+        return UpstreamBroken(f"{self.where} sent an answer of more than {limit}.")
