@@ -1,0 +1,135 @@
+"""A stream on its way through, untouched, with one eye on its end.
+
+Guarantees: what goes out is what came in, byte for byte and event by event, but for the chunk of usage that the caller did not ask for and the cost
+that is put into the one it did ask for. From the event that ends the answer on, everything is held back until `finish`.
+Costs: 6 us for a burst of 30 chunks, 3 us for one chunk (bench/wire.py): no JSON is decoded before the end comes in sight.
+"""
+
+from decimal import Decimal
+
+from farthing.core.conversation import Answer
+from farthing.core.errors import FarthingError, UpstreamBroken
+from farthing.core.request import Dialect
+from farthing.core.usage import Usage
+from farthing.wire.collect import Collector
+from farthing.wire.dialects import LANGUAGES
+from farthing.wire.sse import MAX_EVENT_BYTES, EventSplitter
+from farthing.wire.tap import chat, messages, responses
+from farthing.wire.tap.base import Ending
+
+_ENDINGS: dict[Dialect, Ending] = {Dialect.CHAT: chat, Dialect.MESSAGES: messages, Dialect.RESPONSES: responses}
+
+
+class Tap:
+    """One native stream. `choices` is how many answers it carries."""
+
+    def __init__(self, dialect: Dialect, *, wants_usage: bool, choices: int = 1) -> None:
+        self._dialect = dialect
+        self._ending = _ENDINGS[dialect]
+        self._wants_usage = wants_usage
+        self._choices = choices
+        self._finishes = 0
+        self._pieces: list[bytes] = []
+        self._rest = b""
+        self._held: list[bytes] | None = None
+        self._summary: Collector | None = None
+        self._counted: tuple[int, int] = (0, 0)
+        self.complete = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go to the caller now."""
+        self._pieces.append(data)
+        if self._held is not None:
+            self._held.append(data)
+            return b""
+        ready, self._rest = _split(self._rest + data if self._rest else data)
+        if not ready or not self._ending.may_end(ready):
+            return ready
+        return self._hold_from_end(ready)
+
+    def _hold_from_end(self, ready: bytes) -> bytes:
+        position = 0
+        for event in EventSplitter().feed(ready):
+            self._finishes += self._ending.finishes(event)
+            if self._ending.ends(event) or self._finishes >= self._choices:
+                self._held = [ready[position:], self._rest]
+                self._rest = b""
+                return ready[:position]
+            position += len(event)
+        return ready
+
+    def end(self) -> None:
+        """The upstream has closed: read what the end says. Sets `complete`."""
+        self._summary = collector = Collector()
+        reader = LANGUAGES[self._dialect].reader()
+        held = b"".join(self._held or ())
+        source = self._ending.head(self._pieces) + held if self._held is not None else b"".join(self._pieces)
+        for event in (*reader.feed(source), *reader.end()):
+            collector.feed(event)
+        self.complete = reader.ended or (self._held is not None and collector.finish is not None)
+
+    @property
+    def _read(self) -> Collector:
+        if self._summary is None:
+            self.end()
+        assert self._summary is not None
+        return self._summary
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._read.usage
+
+    @property
+    def finish_reason(self) -> str | None:
+        finish = self._read.finish
+        return None if finish is None else finish.value
+
+    @property
+    def model(self) -> str | None:
+        return self._read.model
+
+    @property
+    def failed(self) -> FarthingError | None:
+        return self._read.failed
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of answer text so far. Decodes what has come since it was last asked."""
+        done, size = self._counted
+        if done < len(self._pieces):
+            # Each look decodes only whole new pieces; an event cut between two looks is counted by neither.
+            size += self._collect(b"".join(self._pieces[done:])).text_bytes
+            self._counted = len(self._pieces), size
+        return size
+
+    def answer(self) -> Answer:
+        """The answer as far as it has come."""
+        return self._collect(b"".join(self._pieces)).answer()
+
+    def _collect(self, data: bytes) -> Collector:
+        collector, reader = Collector(), LANGUAGES[self._dialect].reader()
+        for event in (*reader.feed(data), *reader.end()):
+            collector.feed(event)
+        return collector
+
+    def finish(self, cost_usd: Decimal | None) -> bytes:
+        """The end that was held back, once the ledger has its row."""
+        return self._ending.tail(b"".join(self._held or ()) + self._rest, wants_usage=self._wants_usage, cost_usd=cost_usd)
+
+    def cut(self, reason: str, usage: Usage | None = None) -> bytes:
+        """A truthful ending with what there is, in place of whatever would have come."""
+        self._held, self._rest = None, b""
+        return self._ending.cut(b"".join(self._pieces), reason, usage if self._wants_usage else None)
+
+
+def _split(buffer: bytes) -> tuple[bytes, bytes]:
+    """Whole events, and the beginning of the next one."""
+    if b"\r" in buffer:
+        splitter = EventSplitter()
+        return b"".join(splitter.feed(buffer)), splitter.rest
+    end = buffer.rfind(b"\n\n") + 2
+    if end == 1:
+        if len(buffer) > MAX_EVENT_BYTES:
+            raise UpstreamBroken(f"The stream holds an event of more than {MAX_EVENT_BYTES:,} bytes. Raise `services.<name>.max_answer_bytes`.")
+        return b"", buffer
+    return (buffer, b"") if end == len(buffer) else (buffer[:end], buffer[end:])

@@ -1,0 +1,50 @@
+"""What a tap must know of a dialect: how its streams end, and how to end one truthfully."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from farthing.core.usage import Usage
+
+encode_json = msgspec.json.Encoder().encode
+
+
+class Ending(Protocol):
+    """Fulfilled by the modules `chat`, `messages` and `responses`."""
+
+    @staticmethod
+    def may_end(ready: bytes) -> bool:
+        """Cheap and never wrong when it says no: none of these events ends the answer."""
+        ...
+
+    @staticmethod
+    def finishes(event: bytes) -> int:
+        """How many of a stream's choices end with this event."""
+        ...
+
+    @staticmethod
+    def ends(event: bytes) -> bool:
+        """The answer, all of it, ends with this event: usage, error, terminal mark."""
+        ...
+
+    @staticmethod
+    def head(pieces: Sequence[bytes]) -> bytes:
+        """What of the stream's beginning is needed to understand its end."""
+        ...
+
+    @staticmethod
+    def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
+        """The held end as the caller may have it."""
+        ...
+
+    @staticmethod
+    def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:
+        """Events that end the stream here and say why."""
+        ...
+
+
+def mark(reason: str) -> dict[str, Any]:
+    """What we add to an answer that we cut."""
+    return {"truncated": True, "reason": reason}

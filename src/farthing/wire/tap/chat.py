@@ -1,0 +1,118 @@
+"""The end of a chat completions stream: a chunk with a finish reason, a chunk of usage, `[DONE]`."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from farthing.core.money import format_usd
+from farthing.core.usage import Usage
+from farthing.wire.openai_chat.answer import render_usage
+from farthing.wire.openai_chat.reader import CHUNK, Chunk
+from farthing.wire.sse import EventSplitter, encode, event_data
+from farthing.wire.tap.base import encode_json, mark
+
+_DONE = b"data: [DONE]\n\n"
+
+
+class _Identity(msgspec.Struct, gc=False):
+    id: str = ""
+    created: int = 0
+    model: str = ""
+
+
+def may_end(ready: bytes) -> bool:
+    """Inside a JSON string a quote is escaped, so these marks only match field names."""
+    if b"[DONE]" in ready or b'"error"' in ready:
+        return True
+    return _set(ready, b'"finish_reason"') or _set(ready, b'"usage"')
+
+
+def _set(ready: bytes, field: bytes) -> bool:
+    """The field occurs with a value other than null."""
+    return ready.count(field) != ready.count(field + b":null") + ready.count(field + b": null")
+
+
+def _chunk(event: bytes) -> Chunk | None:
+    payload = event_data(event)
+    if payload is None or payload.startswith(b"[DONE]"):
+        return None
+    try:
+        return CHUNK.decode(payload)
+    except (ValueError, RecursionError):
+        return None
+
+
+def finishes(event: bytes) -> int:
+    chunk = _chunk(event)
+    return 0 if chunk is None else sum(choice.finish_reason is not None for choice in chunk.choices or ())
+
+
+def ends(event: bytes) -> bool:
+    """Usage beside a choice is no end: some services count with every chunk."""
+    payload = event_data(event)
+    if payload is None:
+        return False
+    chunk = _chunk(event)
+    return chunk is None or chunk.error is not None or (chunk.usage is not None and not chunk.choices)
+
+
+def head(pieces: Sequence[bytes]) -> bytes:
+    del pieces
+    return b""
+
+
+def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
+    splitter = EventSplitter()
+    events = splitter.feed(held)
+    if wants_usage and cost_usd is not None:
+        events = [_with_cost(event, cost_usd) for event in events]
+    elif not wants_usage:
+        events = [event for event in events if not _only_usage(event)]
+    if not any(event.startswith(b"data: [DONE]") for event in events):
+        # Some services end without the mark, or without the empty line after it.
+        events.append(_DONE)
+    return b"".join(events)
+
+
+def _only_usage(event: bytes) -> bool:
+    chunk = _chunk(event) if b'"usage"' in event else None
+    return chunk is not None and chunk.usage is not None and not chunk.choices
+
+
+def _with_cost(event: bytes, cost_usd: Decimal) -> bytes:
+    """The cost as the first field of the usage object; the other bytes stay."""
+    for opening in (b'"usage":{', b'"usage": {'):
+        if opening in event:
+            return event.replace(opening, opening + b'"cost":' + format_usd(cost_usd).encode() + b",", 1)
+    return event
+
+
+def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:
+    identity = _identity(stream)
+    out = b"" if stream else _event(identity, [_choice({"role": "assistant", "content": ""}, None)])
+    out += _event(identity, [_choice({}, "length")], farthing=mark(reason))
+    if usage is not None:
+        out += _event(identity, [], usage=render_usage(usage))
+    return out + _DONE
+
+
+def _identity(stream: bytes) -> _Identity:
+    for event in EventSplitter().feed(stream):
+        payload = event_data(event)
+        if payload is not None:
+            try:
+                return msgspec.json.decode(payload, type=_Identity)
+            except (ValueError, RecursionError):
+                break
+    return _Identity("chatcmpl-cut")
+
+
+def _choice(delta: dict[str, str], finish: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+
+
+def _event(identity: _Identity, choices: list[dict[str, Any]], **more: Any) -> bytes:
+    chunk = {"id": identity.id, "object": "chat.completion.chunk", "created": identity.created, "model": identity.model, "choices": choices}
+    return encode(encode_json(chunk | more))
