@@ -33,7 +33,7 @@ def peek(dialect: Dialect, body: bytes, *, json_depth: int, max_messages: int) -
     try:
         return _PEEKS[dialect](body, max_messages)
     except msgspec.ValidationError as error:
-        raise _wrong_field(error) from None
+        raise wrong_field(error) from None
     except RecursionError:
         raise too_deep(json_depth) from None
     except ValueError as error:  # malformed, bad UTF-8
@@ -50,10 +50,11 @@ def bad_json(body: bytes, error: ValueError) -> BadJson:
     return BadJson(f"The body is not valid JSON: {reason.removeprefix('JSON is malformed: ')}. Send one JSON object in UTF-8.")
 
 
-def _wrong_field(error: msgspec.ValidationError) -> InvalidRequest:
+def wrong_field(error: msgspec.ValidationError, at: str = "") -> InvalidRequest:
+    """Say which field has the wrong type or is missing. `at` is the path of the decoded piece within the body."""
     text = str(error)
     found = _PATH.search(text)
-    path = found[1] if found else ""
+    path = ".".join(filter(None, (at, found[1] if found else "")))
     if missing := _MISSING.search(text):
         path = f"{path}.{missing[1]}" if path else missing[1]
         return InvalidRequest(f"The field '{path}' is missing.", param=path)
