@@ -8,7 +8,6 @@
 
 import http.client
 import os
-import re
 import signal
 import socket
 import sqlite3
@@ -22,7 +21,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 20.0
-KEY = re.compile(r"\bfk[-_][A-Za-z0-9_-]{20,}")
 
 
 def free_port() -> int:
@@ -67,11 +65,16 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Gateway":
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        if self.process is not None:
+            self.stop()
         if self._scratch:
             self._scratch.cleanup()
 
@@ -166,10 +169,8 @@ class Gateway:
         return done.stdout
 
     def new_key(self, *arguments: str) -> str:
-        """A fresh virtual key."""
-        found = KEY.search(self.farthing("keys", "create", *arguments))
-        assert found is not None
-        return found.group()
+        """The secret of a fresh virtual key."""
+        return self.farthing("keys", "create", *arguments).strip()
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         with self._open() as connection:

@@ -28,7 +28,7 @@ class Received:
     connection: int = 0
     finished: bool = False
     hung_up_at: float | None = None
-    usage: Any = None
+    usage: Any = None  # what the handler counted; None when it refused
 
     @property
     def path(self) -> str:

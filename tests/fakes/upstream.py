@@ -64,11 +64,11 @@ class FakeUpstream(LoopbackServer):
             return
         ask = _read(received.path, body)
         planned = plan(ask)
-        received.usage = planned
         failing = planned.fail or self._fails_once(planned, ask)
         if failing:
             _fail(received.path, failing, out, number)
             return
+        received.usage = planned
         await out.pause(planned.hold_s) if planned.hold_s else None
         if body.get("stream"):
             await _stream(_events(received.path, ask, planned, body, number), planned, out, number)

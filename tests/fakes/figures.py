@@ -1,0 +1,21 @@
+"""The one line that each promise prints, past pytest's capture, and the scale at which it was tested.
+
+`FARTHING_SCALE=10` makes rounds ten times as many; 1 is what continuous integration runs.
+"""
+
+import os
+import sys
+
+
+def rounds(base: int) -> int:
+    """`base` rounds at scale 1, never fewer than one."""
+    return max(1, round(base * float(os.environ.get("FARTHING_SCALE", "1"))))
+
+
+def figure(promise: str, line: str) -> None:
+    """Print `R8 drain: 0 of 50 streams cut`; also appended to the file named by FARTHING_FIGURES."""
+    text = f"{promise}: {line}"
+    print(f"\n{text}", file=sys.__stdout__, flush=True)
+    if path := os.environ.get("FARTHING_FIGURES"):
+        with open(path, "a") as kept:
+            kept.write(text + "\n")
