@@ -57,8 +57,8 @@ class Running:
         self.tokens = TokenCounter()
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
         self.house = self._build_house(config, self._build_cache(config))
-        self.sync = AnswerSync(self.answers, lambda: self.house.cache)
-        await self.sync.load()
+        self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
+        self.sync.load()
         self.gateway = Gateway(
             house=self.house,
             keys=self.keys,
@@ -66,9 +66,9 @@ class Running:
             clock=clock,
             reload=self.reload,
             ready=self._missing,
-            forget_answers=self.sync.forget,
+            forget_answers=self._forget_answers,
         )
-        self._chores = [asyncio.create_task(self.hub.warm()), asyncio.create_task(self._keep_in_step())]
+        self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         return self.gateway
 
     def _build_cache(self, config: Config) -> CacheLever:
@@ -90,22 +90,26 @@ class Running:
             listeners=(self.metrics,),
         )
 
-    def reload(self) -> str:
+    async def reload(self) -> str:
         """Swap in a freshly loaded configuration. Raises `ConfigError` and changes nothing when it is bad."""
         config = self._load()
         old = self.house
         cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
         house = self._build_house(config, cache)
-        self.hub.reload(config, backends=_backends(config, self._clock))
+        await self.hub.reload(config, _backends(config, self._clock))
         self.house = self.gateway.house = house
         if (config.server, config.store) != (old.config.server, old.config.store):
             log.warning("changes under [server] and [store] need a restart; the rest is in force")
         return "reloaded"
 
     def on_hangup_signal(self) -> None:
-        """SIGHUP: a bad configuration is logged and the old one stays."""
+        """SIGHUP."""
+        self._chores.append(asyncio.create_task(self._reload_or_say_why()))
+
+    async def _reload_or_say_why(self) -> None:
+        """A bad configuration is logged and the old one stays."""
         try:
-            self.reload()
+            await self.reload()
         except FarthingError as error:
             log.error("reload refused, the old configuration stays: %s", error.message)
         else:
@@ -118,11 +122,19 @@ class Running:
     def _missing(self) -> str | None:
         return "the gateway is stopping" if self.house.stopping else None
 
+    async def _warm(self) -> None:
+        for name, problem in (await self.hub.warm()).items():
+            log.warning("service '%s' is not reachable yet: %s", name, problem)
+
+    async def _forget_answers(self, tenant: str | None) -> None:
+        await self.answers.delete(tenant=tenant)
+        self.sync.catch_up()
+
     async def _keep_in_step(self) -> None:
         """See what other workers learned: revoked keys, new answers."""
         while True:
             await asyncio.sleep(_CACHE_SYNC_S)
-            await self.sync.catch_up()
+            self.sync.catch_up()
 
     async def close(self) -> None:
         for chore in self._chores:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from farthing.brain.cap import max_output_tokens
-from farthing.brain.check.redact import redact
+from farthing.brain.check.guard import Guardrails
 from farthing.brain.trip import Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UnsupportedFeature
@@ -30,7 +30,7 @@ def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
     spoken = trip.house.models.dialects(target.service)
     stream = inbound.peek.stream or _streams_for_cap(trip)
     body = inbound.body
-    if trip.house.config.guard.redact_upstream:
+    if trip.house.guardrails.active("input"):
         body = _redacted(trip, body)
     limit = _output_limit(trip, target)
     if inbound.dialect in spoken:
@@ -99,23 +99,24 @@ def _limit_field(trip: Trip, target: Target, dialect: Dialect) -> str:
 
 
 def _redacted(trip: Trip, body: bytes) -> bytes:
-    """The body without personal data in its texts. Privacy fails closed: a body that cannot be read is not sent."""
+    """The body without what the guardrails take out of its texts. Privacy fails closed: a body that cannot be read is not sent."""
     fields: dict[str, Any] = msgspec.json.decode(body)
     changes: dict[str, bytes | None] = {}
     for name in _TEXT_FIELDS:
-        if name in fields and (clean := _walk(fields[name])) != fields[name]:
+        if name in fields and (clean := _walk(fields[name], trip.house.guardrails)) != fields[name]:
             changes[name] = _encode(clean)
     if changes and not trip.redacted:
         trip.redacted = True
-        trip.x.decisions.append(Decision("guard", "redacted", "personal data was removed before the prompt left"))
+        trip.x.decisions.append(Decision("guard", "redacted", "guardrails took something out before the prompt left"))
     return patch(body, changes)
 
 
-def _walk(value: Any) -> Any:
+def _walk(value: Any, guardrails: Guardrails) -> Any:
+    """Every text in a tree, inspected; pictures and other encoded payloads are left alone."""
     if isinstance(value, str):
-        return value if value.startswith("data:") else redact(value)
+        return value if value.startswith("data:") else guardrails.inspect(value, "input").text
     if isinstance(value, list):
-        return [_walk(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_walk(item, guardrails) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, dict):
-        return {name: item if name == "data" else _walk(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {name: item if name == "data" else _walk(item, guardrails) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -35,7 +35,7 @@ async def check(trip: Trip) -> None:
     schema = x.inbound.peek.answer_schema
     if schema is not None and trip.house.config.check.schema and "check" not in trip.off:
         await _hold_to_schema(trip, outlet, schema)
-    if trip.house.guardrails.reads_output or trip.house.config.guard.max_answer_chars is not None:
+    if trip.house.guardrails.active("output") or trip.house.config.guard.max_answer_chars is not None:
         _hold_to_guardrails(trip, outlet)
 
 
@@ -157,9 +157,9 @@ def _hold_to_guardrails(trip: Trip, outlet: Gathered) -> None:
     if verdict.blocked_by is not None:
         x.decisions.append(Decision("guard", "blocked", f"answer matches '{verdict.blocked_by}'"))
         raise GuardrailBlocked(f"The answer was withheld by guardrail '{verdict.blocked_by}'.")
-    text, most = verdict.text, house.config.guard.max_answer_chars
-    if most is not None and len(text) > most:
-        text, x.truncated = text[:most], f"longest answer: {most} characters (`guard.max_answer_chars`)"
+    text, too_long = house.guardrails.cut(verdict.text)
+    if too_long:
+        x.truncated = f"longest answer: {house.config.guard.max_answer_chars} characters (`guard.max_answer_chars`)"
         x.outcome, x.finish = "truncated", "length"
         outlet.finish_reason = "length"
     if text != answer.text:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from farthing.core.conversation import Answer
-from farthing.core.errors import FarthingError, UpstreamBroken
+from farthing.core.conversation import Answer, Event
+from farthing.core.errors import UpstreamBroken
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.dialects import LANGUAGES, Collector, answer_events
 from farthing.wire.tap import Tap
-from farthing.wire.whole import read_usage
+from farthing.wire.whole import read_account
 
 
 class Outlet(Protocol):
@@ -51,8 +51,8 @@ class PassStream:
 
     flows = True
 
-    def __init__(self, inbound: Inbound, *, collect: bool) -> None:
-        self._tap = Tap(inbound.dialect, wants_usage=inbound.peek.wants_usage, collect=collect)
+    def __init__(self, inbound: Inbound) -> None:
+        self._tap = Tap(inbound.dialect, wants_usage=inbound.peek.wants_usage, choices=inbound.peek.n)
         self.feed = self._tap.feed
         self.finish = self._tap.finish
         self.cut = self._tap.cut
@@ -75,6 +75,7 @@ class PassStream:
         return self._tap.text_bytes
 
     def end(self) -> None:
+        self._tap.end()
         if self._tap.failed is not None:
             raise self._tap.failed
         if not self._tap.complete:
@@ -94,7 +95,7 @@ class TranslatedStream:
     def feed(self, data: bytes) -> bytes:
         return self._write(self._reader.feed(data))
 
-    def _write(self, events: Sequence[object]) -> bytes:
+    def _write(self, events: Sequence[Event]) -> bytes:
         for event in events:
             self._collector.feed(event)
         return b"".join(map(self._writer.feed, events))
@@ -164,7 +165,7 @@ class Gathered:
         if self._source_stream:
             self._read_stream(partial=False)
         else:
-            self.usage, self.finish_reason, self.model = read_usage(self._source, self.body)
+            self.usage, self.finish_reason, self.model = read_account(self._source, self.body)
 
     def _read_stream(self, *, partial: bool) -> None:
         reader, collector = LANGUAGES[self._source].reader(), Collector()
@@ -191,7 +192,7 @@ class Gathered:
         if self._native:
             if not self._source_stream:
                 return self.body
-            tap = Tap(self._source, wants_usage=self._inbound.peek.wants_usage, collect=False)
+            tap = Tap(self._source, wants_usage=self._inbound.peek.wants_usage, choices=self._inbound.peek.n)
             return tap.feed(self.body) + tap.finish(cost_usd)
         return self._render(cost_usd, None)
 
@@ -216,15 +217,11 @@ def mark_truncated(body: bytes, reason: str) -> bytes:
     return body.rstrip()[:-1] + b',"farthing":' + mark + b"}"
 
 
-def open_outlet(source: Dialect, source_stream: bool, inbound: Inbound, *, gather: bool, collect: bool) -> Outlet:
-    """The outlet that fits: `gather` when a check must see the whole answer first, `collect` when a lever reads it afterwards."""
+def open_outlet(source: Dialect, source_stream: bool, inbound: Inbound, *, gather: bool) -> Outlet:
+    """The outlet that fits; `gather` when a check must see the whole answer first."""
     if gather or not source_stream or not inbound.peek.stream:
         return Gathered(source, source_stream, inbound)
     if source is inbound.dialect:
-        return PassStream(inbound, collect=collect)
+        return PassStream(inbound)
     return TranslatedStream(source, inbound)
 
-
-def first_error(error: FarthingError | None, fallback: str) -> FarthingError:
-    """The error itself, or a broken upstream with these words."""
-    return error if error is not None else UpstreamBroken(fallback)

@@ -39,7 +39,7 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     x, house = trip.x, trip.house
     x.cache, x.cache_entry, x.cache_similarity = "exact", answer.entry_id, 1.0
     x.target = Target(answer.service, answer.model, answer.tier)
-    outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True, collect=False)
+    outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
     outlet.end()
     x.usage, x.finish, x.cost_usd = answer.usage, answer.finish, ZERO_USD
@@ -73,7 +73,7 @@ async def _fly_along(trip: Trip, flight: Flight) -> bool:
             return False
         x.cache, x.target, x.cost_usd = "coalesced", target, ZERO_USD
         x.decisions.append(house.cache.coalesced)
-        outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=not (stream and x.inbound.peek.stream), collect=False)
+        outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=not (stream and x.inbound.peek.stream))
         async for piece in flight.pieces():
             if x.first_token_s is None:
                 x.first_token_s = house.clock.monotonic() - x.inbound.started_s

@@ -18,7 +18,7 @@ def admit(trip: Trip) -> None:
     most = house.config.limits.input_tokens
     if most is not None and (tokens := house.tokens.estimate(inbound.peek.text_bytes)) > most:
         raise InputTooLong(f"The input has about {tokens} tokens; {most} are allowed. Shorten it, or raise `limits.input_tokens`.")
-    if house.guardrails.reads_input:
+    if house.guardrails.active("input"):
         for turn in inbound.peek.turns:
             verdict = house.guardrails.inspect(turn.text, "input")
             if verdict.blocked_by is not None:
@@ -82,8 +82,7 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
     x = trip.x
     trip.call = call
     gather = _must_gather(trip)
-    keep_text = "log" in (trip.sampled or "")
-    trip.outlet = open_outlet(call.dialect, call.stream, x.inbound, gather=gather, collect=keep_text)
+    trip.outlet = open_outlet(call.dialect, call.stream, x.inbound, gather=gather)
     if trip.cache_key is not None:
         trip.raw = []
     if trip.flight is not None:
@@ -93,7 +92,7 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
 def _must_gather(trip: Trip) -> bool:
     """A check must see the whole answer before the caller sees any of it: the same verdict, streaming or whole."""
     house, peek = trip.house, trip.x.inbound.peek
-    if house.guardrails.reads_output or house.config.guard.max_answer_chars is not None:
+    if house.guardrails.active("output") or house.config.guard.max_answer_chars is not None:
         return True
     return peek.answer_schema is not None and house.config.check.schema and "check" not in trip.off
 

@@ -18,7 +18,7 @@ class _Clear(msgspec.Struct, forbid_unknown_fields=True):
 async def reload(gateway: Gateway, _principal: Principal, _scope: Scope, _receive: Receive, send: Send) -> None:
     """Load the configuration again. A bad one is answered with its error, and the old one stays."""
     try:
-        source = gateway.reload()
+        source = await gateway.reload()
     except FarthingError as error:
         error.status = 400
         await send_error(send, error, Dialect.CHAT, request_id_of(gateway.clock.now()))
@@ -34,5 +34,5 @@ async def clear_cache(gateway: Gateway, _principal: Principal, scope: Scope, rec
     except msgspec.MsgspecError as error:
         await send_error(send, BadJson(f"Expected an object with an optional 'tenant': {error}"), Dialect.CHAT, request_id_of(gateway.clock.now()))
         return
-    gateway.forget_answers(wanted.tenant)
+    await gateway.forget_answers(wanted.tenant)
     await send_json(send, 200, {"status": "cleared", "tenant": wanted.tenant})

@@ -1,7 +1,7 @@
 """The running gateway as the edge sees it: the house of the day, keys, seats, and the word that it is stopping."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from farthing.brain.house import House
@@ -25,9 +25,9 @@ class Gateway:
         keys: Authenticator,
         metrics: Metrics,
         clock: Clock,
-        reload: Callable[[], str],
+        reload: Callable[[], Awaitable[str]],
         ready: Callable[[], str | None],
-        forget_answers: Callable[[str | None], None],
+        forget_answers: Callable[[str | None], Awaitable[None]],
     ) -> None:
         self.house = house
         self.keys = keys

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from farthing.brain.flow import journey
-from farthing.core.conversation import Answer
+from farthing.core.conversation import Answer, TextDelta
 from farthing.core.errors import BadJson, FarthingError, InvalidRequest
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
@@ -22,7 +22,6 @@ from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
 from farthing.edge.replies import send_json
 from farthing.wire.dialects import LANGUAGES, Collector
-from farthing.wire.events import TextDelta
 from farthing.wire.sse import encode
 
 _Wanted = TypeVar("_Wanted")

@@ -1,25 +1,136 @@
-"""Answers beyond one process: written behind, loaded at start, shared between workers."""
+"""Answers beyond one process: written behind, loaded at start, shared between workers.
 
-from collections.abc import Callable
+A deletion travels the same way: it is durable first, and every worker applies it at its next look (a fifth of a second).
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from farthing.brain.cache.base import Answer
 from farthing.brain.cache.lever import CacheLever
+from farthing.core.request import Dialect
+from farthing.core.usage import Usage
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Answer).decode
+Cursor = tuple[int, int]
+_NOTHING_NEW = 2**62
+
+
+class AnswerMeta(msgspec.Struct, frozen=True):
+    """What the store keeps beside an answer's bytes."""
+
+    dialect: Dialect
+    stream: bool
+    service: str
+    model: str
+    tier: str
+    usage: Usage | None
+    cost_usd: Decimal | None
+    finish: str | None
 
 
 class Stored(Protocol):
-    """One answer as the store keeps it. Properties: a stored row is frozen."""
+    """One answer as the store gives it."""
 
     @property
     def key(self) -> bytes: ...
-
     @property
     def tenant(self) -> str: ...
-
+    @property
+    def entry_id(self) -> str: ...
+    @property
+    def created_at(self) -> float: ...
+    @property
+    def expires_at(self) -> float: ...
+    @property
+    def body(self) -> bytes: ...
     @property
     def meta(self) -> bytes: ...
+
+
+class Drop(Protocol):
+    """A deletion: of one key, of one tenant, or of everything when both are `None`."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def tenant(self) -> str | None: ...
+
+
+class News(Protocol):
+    """Deletions, then additions, since a cursor."""
+
+    @property
+    def dropped(self) -> Sequence[Drop]: ...
+    @property
+    def added(self) -> Sequence[Stored]: ...
+    @property
+    def cursor(self) -> Cursor: ...
+
+
+class Shelf(Protocol):
+    """Where answers outlive a worker."""
+
+    def cursor(self) -> Cursor: ...
+    def load(self, limit_bytes: int) -> Sequence[Stored]: ...
+    def since(self, cursor: Cursor) -> News: ...
+    def keep(self, key: bytes, tenant: str, entry_id: str, created_at: float, expires_at: float, body: bytes, meta: bytes) -> bool: ...
+
+
+_encode_meta = msgspec.json.Encoder().encode
+_decode_meta = msgspec.json.Decoder(AnswerMeta).decode
+
+
+class AnswerSync:
+    """Keeps the memory of one worker in step with the shelf. `lone`: no other worker adds, so only deletions are looked for."""
+
+    def __init__(self, shelf: Shelf, cache: Callable[[], CacheLever], *, lone: bool) -> None:
+        self._shelf = shelf
+        self._cache = cache
+        self._lone = lone
+        self._cursor: Cursor = (0, 0)
+
+    def load(self) -> None:
+        """Warm the memory from the shelf."""
+        drops, entries = self._shelf.cursor()
+        self._cursor = (drops, _NOTHING_NEW if self._lone else entries)
+        for stored in self._shelf.load(int(self._cache().config.max_mb * 1_048_576)):
+            self._take(stored)
+
+    def put(self, key: bytes, tenant: str, answer: Answer) -> None:
+        """Write behind; under load the shelf may decline, and the answer lives in this worker only."""
+        meta = AnswerMeta(answer.dialect, answer.stream, answer.service, answer.model, answer.tier, answer.usage, answer.cost_usd, answer.finish)
+        self._shelf.keep(key, tenant, answer.entry_id, answer.created_at, answer.expires_at, answer.body, _encode_meta(meta))
+
+    def catch_up(self) -> None:
+        """Apply what any worker deleted or added since the last look."""
+        news = self._shelf.since(self._cursor)
+        self._cursor = news.cursor
+        entries = self._cache().entries
+        for drop in news.dropped:
+            if drop.key is not None:
+                entries.remove(drop.key)
+            else:
+                entries.clear(drop.tenant)
+        for stored in news.added:
+            self._take(stored)
+
+    def _take(self, stored: Stored) -> None:
+        meta = _decode_meta(stored.meta)
+        answer = Answer(
+            meta.dialect,
+            meta.stream,
+            stored.body,
+            meta.service,
+            meta.model,
+            meta.tier,
+            meta.usage,
+            meta.cost_usd,
+            meta.finish,
+            stored.entry_id,
+            stored.created_at,
+            stored.expires_at,
+        )
+        self._cache().entries.put(stored.key, answer, stored.tenant)

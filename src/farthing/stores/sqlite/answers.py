@@ -94,12 +94,15 @@ class AnswerStore:
 
     def put(self, answer: StoredAnswer) -> bool:
         """Keep an answer, soon; `False`: dropped, because much is waiting."""
-        row = (*msgspec.structs.astuple(answer), answer.created_at, self._clock.now(), answer.key, answer.tenant)
-        accepted = self._book.run_later(lambda connection: connection.execute(_PUT, row).rowcount)
+        accepted = self._book.run_later(lambda connection: self._insert(connection, answer))
         self._since_trim_bytes += _size(answer) if accepted else 0
         if self._since_trim_bytes > self._max_bytes // 4 and self._book.run_later(self._trim):
             self._since_trim_bytes = 0
         return accepted
+
+    def keep(self, key: bytes, tenant: str, entry_id: str, created_at: float, expires_at: float, body: bytes, meta: bytes) -> bool:
+        """`put`, spelled out for callers that do not know this module's nouns."""
+        return self.put(StoredAnswer(key, tenant, entry_id, created_at, expires_at, body, meta))
 
     async def delete(self, *, key: bytes | None = None, tenant: str | None = None) -> int:
         """Delete one key's answer, a tenant's, or all; how many there were. Raises `StoreUnavailable`."""
@@ -112,6 +115,10 @@ class AnswerStore:
             return deleted
 
         return await self._book.run(job)
+
+    def _insert(self, connection: sqlite3.Connection, answer: StoredAnswer) -> int:
+        scope = (answer.created_at, self._clock.now(), answer.key, answer.tenant)
+        return connection.execute(_PUT, (*msgspec.structs.astuple(answer), *scope)).rowcount
 
     def _trim(self, connection: sqlite3.Connection) -> int:
         now = self._clock.now()
