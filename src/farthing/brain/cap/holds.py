@@ -45,19 +45,20 @@ def hit_holds(inbound: Inbound, config: Config, *, monotonic: float) -> tuple[Ho
 def releases(holds: Iterable[Hold], *, tokens_used: int | None, cost_picousd: int | None, calls: int) -> tuple[Release, ...]:
     """Give every hold back and book what was used. Unknown tokens or cost (`None`) book all that was held.
 
-    Requests stay used whatever came of them; calls of a run count what was really called, repairs included.
+    The figures are those of the whole request: where several of its calls held on one meter, it is booked once. Requests stay used whatever
+    came of them; calls of a run count what was really called, repairs included.
     """
+    known = {"tokens": tokens_used, "budget": cost_picousd, "run_calls": calls}
+    booked: set[str] = set()
     given: list[Release] = []
     for hold in holds:
-        kind, amount = hold.kind, hold.amount
-        if kind == "tokens":
-            used = amount if tokens_used is None else tokens_used
-        elif kind == "budget":
-            used = amount if cost_picousd is None else cost_picousd
-        elif kind == "run_calls":
-            used = calls
-        else:
-            used = amount if kind == "requests" else 0
+        amount = hold.amount
+        used = known.get(hold.kind)
+        if used is None:
+            used = 0 if hold.kind == "concurrent" else amount
+        elif hold.meter in booked:
+            used = 0
+        booked.add(hold.meter)
         given.append(Release(hold.meter, amount, used))
     return tuple(given)
 

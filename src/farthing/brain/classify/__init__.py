@@ -9,10 +9,11 @@ Off: name the model, or switch the lever that reads the signals off.
 from functools import lru_cache
 
 from farthing.brain.classify.complexity import complexity_of
-from farthing.brain.classify.features import Reading, Scores, window
+from farthing.brain.classify.features import EVERYTHING, SUBJECTS, Reading, Scores, window
 from farthing.brain.classify.language import language_of
 from farthing.brain.classify.sizes import input_tokens, query_tokens
 from farthing.brain.classify.task import task_of
+from farthing.brain.classify.words import DOMAINS
 from farthing.brain.ports import Tokens
 from farthing.core.exchange import Risk, Signals
 from farthing.core.request import Inbound, Peek
@@ -24,6 +25,8 @@ _HIGH_RISK = 4
 _SOME_RISK = 2
 _SURE_OF_DOMAIN = 3
 _NEEDS_DOCUMENTS = 3
+_LISTED_LANGUAGES = frozenset({"en", "de", "fr", "es"})
+_DOMAINS = frozenset(feature for feature, _, _ in DOMAINS)
 
 
 def classify(inbound: Inbound, tokens: Tokens) -> Signals:
@@ -32,17 +35,18 @@ def classify(inbound: Inbound, tokens: Tokens) -> Signals:
     query = peek.last_user_text
     asked = window(query)
     reading = Reading(asked)
-    scores = reading.score()
+    scores = reading.score(EVERYTHING)
     background = _background(window(peek.system_text)) if peek.turns and peek.turns[0].role != "user" else {}
-    earlier = Reading(_earlier(peek)).score() if len(peek.turns) > 2 else {}
+    earlier = Reading(_earlier(peek)).score(SUBJECTS) if len(peek.turns) > 2 else {}
     task, confidence = (inbound.task_type, 1.0) if inbound.task_type else task_of(asked, reading, scores, background, peek)
+    language = inbound.language or language_of(asked, scores)
     asked_tokens = query_tokens(query, peek.model, tokens)
     return Signals(
         task=task,
         complexity=complexity_of(asked, scores, task, asked_tokens, peek),
-        risk=_risk(scores, earlier, asked),
+        risk=_risk(scores, earlier, asked, language),
         needs_documents=max(scores.get("documents", 0), earlier.get("documents", 0)) >= _NEEDS_DOCUMENTS,
-        language=inbound.language or language_of(asked, scores),
+        language=language,
         query_tokens=asked_tokens,
         input_tokens=input_tokens(peek, tokens),
         domain=inbound.domain or _domain(scores, earlier),
@@ -53,7 +57,7 @@ def classify(inbound: Inbound, tokens: Tokens) -> Signals:
 @lru_cache(maxsize=256)
 def _background(system: str) -> Scores:
     """Scores of a system prompt: few of them serve many requests. Read only."""
-    return Reading(system).score()
+    return Reading(system).score(EVERYTHING)
 
 
 def _earlier(peek: Peek) -> str:
@@ -75,19 +79,20 @@ def _earlier(peek: Peek) -> str:
     return "\n".join(parts)
 
 
-def _risk(scores: Scores, earlier: Scores, asked: str) -> Risk:
+def _risk(scores: Scores, earlier: Scores, asked: str, language: str | None) -> Risk:
+    """Personal data and languages that the lists do not speak count as some risk: nobody has looked."""
     points = scores.get("risk", 0) + earlier.get("risk", 0)
     if points >= _HIGH_RISK:
         return "high"
-    return "medium" if points >= _SOME_RISK or "@" in asked else "low"
+    unread = language is not None and language not in _LISTED_LANGUAGES
+    return "medium" if points >= _SOME_RISK or unread or "@" in asked else "low"
 
 
 def _domain(scores: Scores, earlier: Scores) -> str | None:
     """The domain with most weight in the last turn, half as much in those before."""
     best, found = _SURE_OF_DOMAIN * 2 - 1, None
-    for feature in (*scores, *earlier):
-        if feature.startswith("domain:"):
-            points = scores.get(feature, 0) * 2 + earlier.get(feature, 0)
-            if points > best:
-                best, found = points, feature[7:]
+    for feature in sorted(_DOMAINS.intersection((*scores, *earlier))):
+        points = scores.get(feature, 0) * 2 + earlier.get(feature, 0)
+        if points > best:
+            best, found = points, feature[7:]
     return found

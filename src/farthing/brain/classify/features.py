@@ -4,16 +4,16 @@ A text longer than the window is read at its head and its tail: what is asked st
 punctuation becomes spaces ten times faster than on a string that is not ASCII. One RE2 alternation of the same lists is slower still.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-from farthing.brain.classify.words import ROWS, Row
+from farthing.brain.classify.words import DOMAINS, MARKS, RISKS, ROWS, Row
 
 HEAD_CHARS = 3000
 TAIL_CHARS = 1000
 
 # Apostrophes vanish ("what's" -> "whats"); other punctuation parts words. `+` stays for C++.
-_PUNCTUATION = b"!\"#$%&()*,-./:;<=>?@[\\]^_`{|}~\n\t\r"
+_PUNCTUATION = b'!"#$%&()*,-./:;<=>?@[\\]^_`{|}~\n\t\r'
 _SPACES = bytes.maketrans(_PUNCTUATION, b" " * len(_PUNCTUATION))
 
 Scores = dict[str, int]
@@ -31,12 +31,13 @@ class Reading:
         self.text = b" %b " % text.lower().encode("utf-8", "replace").translate(_SPACES, b"'")
         self.words = self.text.split()
 
-    def score(self) -> Scores:
+    def score(self, lists: "Lists") -> Scores:
         """Weight by feature; every term counts once."""
         found: Scores = {}
         text = self.text
-        for word in _WORDS.intersection(self.words):
-            for feature, weight, phrase in _INDEX[word]:
+        index = lists.index
+        for word in lists.words.intersection(self.words):
+            for feature, weight, phrase in index[word]:
                 if phrase is None or phrase in text:
                     found[feature] = found.get(feature, 0) + weight
         return found
@@ -47,20 +48,22 @@ def window(text: str) -> str:
     return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
 
 
-def _index(rows: Iterable[Row]) -> dict[bytes, tuple[Term, ...]]:
-    """Every term under its rarest word."""
-    listed = [(feature, weight, text.strip()) for feature, weight, terms in rows for text in terms.split(",")]
-    frequency: dict[str, int] = defaultdict(int)
-    for _, _, text in listed:
-        for word in text.split():
-            frequency[word] += 1
-    index: dict[bytes, list[Term]] = defaultdict(list)
-    for feature, weight, text in listed:
-        words = text.split()
-        rarest = min(words, key=lambda word: (frequency[word], -len(word)))
-        index[rarest.encode()].append((feature, weight, f" {text} ".encode() if len(words) > 1 else None))
-    return {word: tuple(terms) for word, terms in index.items()}
+class Lists:
+    """Rows of terms, each term found under its rarest word."""
+
+    __slots__ = ("index", "words")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        listed = [(feature, weight, text.strip()) for feature, weight, terms in rows for text in terms.split(",")]
+        frequency = Counter(word for _, _, text in listed for word in text.split())
+        index: dict[bytes, list[Term]] = defaultdict(list)
+        for feature, weight, text in listed:
+            words = text.split()
+            rarest = min(words, key=lambda word: (frequency[word], -len(word)))
+            index[rarest.encode()].append((feature, weight, f" {text} ".encode() if len(words) > 1 else None))
+        self.index: dict[bytes, tuple[Term, ...]] = {word: tuple(terms) for word, terms in index.items()}
+        self.words = frozenset(self.index)
 
 
-_INDEX = _index(ROWS)
-_WORDS = frozenset(_INDEX)
+EVERYTHING = Lists(ROWS)
+SUBJECTS = Lists(RISKS + DOMAINS + MARKS)  # what a conversation is about; for turns that are not the question

@@ -1,9 +1,11 @@
 """Language of a text by its script, else by its stop words. `None` when neither says."""
 
 from farthing.brain.classify.features import Scores
+from farthing.brain.classify.words import LANGUAGES
 
 _SAMPLE_CHARS = 120
 _ENOUGH_STOP_WORDS = 2
+_LANGUAGES = frozenset(feature for feature, _, _ in LANGUAGES)
 
 # First and last code point of a script, and the language that is by far the most written in it.
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
@@ -39,12 +41,12 @@ def language_of(text: str, scores: Scores) -> str | None:
         if by_script is not None:
             return by_script
     best, second, name = 0, 0, ""
-    for feature, count in scores.items():
-        if feature.startswith("lang:"):
-            if count > best:
-                best, second, name = count, best, feature
-            elif count > second:
-                second = count
+    for feature in _LANGUAGES.intersection(scores):
+        count = scores[feature]
+        if count > best:
+            best, second, name = count, best, feature
+        elif count > second:
+            second = count
     return name[5:] if best > second and best >= _ENOUGH_STOP_WORDS else None
 
 

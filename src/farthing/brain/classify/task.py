@@ -1,13 +1,15 @@
 """Task type: the one with the most weight among the words of what is asked, the shape of the text, and, for less, the system prompt."""
 
 from farthing.brain.classify.features import Reading, Scores
+from farthing.brain.classify.words import TASKS
 from farthing.core.request import Peek
 
 _CODE_MARKS = ("```", "def ", "[PYTHON]", "#include", "public class", "console.log", "SELECT ", "function(", "=> {", "();", "import ", "</")
 _MATH_MARKS = ("\\frac", "\\[", "\\(", "\\sqrt", "$$", "\\le", "^2", "\\text{")
 _CHOICES = ("\nA. ", "\nA) ", "\n(A) ")
+_TASKS = frozenset(feature for feature, _, _ in TASKS)
 # What every question holds says nothing about the task when it stands in a system prompt.
-_ONLY_IN_QUESTIONS = frozenset({"task:qa", "task:chat", "task:math"})
+_BACKGROUND_TASKS = _TASKS - {"task:qa", "task:chat", "task:math"}
 _BACKGROUND_SHARE = 0.6
 _MOST_FOR_QA = 4.0
 _SHORT_CHARS = 400
@@ -21,10 +23,9 @@ def task_of(asked: str, reading: Reading, scores: Scores, background: Scores, pe
     """Name and confidence (0..1) of the likeliest task. `reading` is of `asked`."""
     if peek.has_tools:
         return "agent", 0.9
-    points: Points = {feature: float(weight) for feature, weight in scores.items() if feature[:5] == "task:"}
-    for feature, weight in background.items():
-        if feature[:5] == "task:" and feature not in _ONLY_IN_QUESTIONS:
-            _add(points, feature, weight * _BACKGROUND_SHARE)
+    points: Points = {feature: scores[feature] for feature in sorted(_TASKS.intersection(scores))}
+    for feature in sorted(_BACKGROUND_TASKS.intersection(background)):
+        _add(points, feature, background[feature] * _BACKGROUND_SHARE)
     _add_shape(points, asked, reading)
     _add_situation(points, asked, scores, background, peek)
     return _best(points, asked)
@@ -62,7 +63,7 @@ def _add_situation(points: Points, asked: str, scores: Scores, background: Score
         points["task:qa"] = min(points["task:qa"], _MOST_FOR_QA)
     if "?" in asked:
         _add(points, "task:qa", 1.0)
-    if "\n" in asked and any([mark in asked for mark in _CHOICES]):
+    if "\n" in asked and any(mark in asked for mark in _CHOICES):
         _add(points, "task:qa", 6.0)
 
 
