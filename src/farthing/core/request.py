@@ -19,14 +19,18 @@ class Dialect(StrEnum):
 Role = Literal["app", "admin"]
 
 
+Count = Annotated[int, Meta(ge=0)]
+Usd = Annotated[float, Meta(ge=0)]
+
+
 class KeyLimits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Limits of one virtual key or tenant. `None` is unlimited."""
 
-    requests_per_minute: Annotated[int | None, Meta(description="Requests in any minute.")] = None
-    tokens_per_minute: Annotated[int | None, Meta(description="Input and output tokens in any minute.")] = None
-    concurrent: Annotated[int | None, Meta(description="Requests in flight at once.")] = None
-    daily_usd: Annotated[float | None, Meta(description="Budget of a day, UTC.")] = None
-    monthly_usd: Annotated[float | None, Meta(description="Budget of a calendar month, UTC.")] = None
+    requests_per_minute: Annotated[Count | None, Meta(description="Requests in any minute.")] = None
+    tokens_per_minute: Annotated[Count | None, Meta(description="Input and output tokens in any minute.")] = None
+    concurrent: Annotated[Count | None, Meta(description="Requests in flight at once.")] = None
+    daily_usd: Annotated[Usd | None, Meta(description="Budget of a day, UTC.")] = None
+    monthly_usd: Annotated[Usd | None, Meta(description="Budget of a calendar month, UTC.")] = None
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""The second look: reads what the gateway wrote down and works out what it means."""

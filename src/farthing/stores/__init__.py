@@ -1,0 +1,1 @@
+"""Memory: the ledger, virtual keys, cached answers."""

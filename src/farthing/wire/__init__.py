@@ -1,0 +1,1 @@
+"""Languages: bytes to core types and back, without any input or output."""

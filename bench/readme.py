@@ -1,0 +1,48 @@
+"""Fill the table of figures in README.md from bench/out/*.json, which the other scripts write: `python bench/readme.py`."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from _harness import OUT, ROOT
+
+README = ROOT / "README.md"
+_TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+_HEAD = "| figure | measured | goal | script |\n|---|---:|---:|---|\n"
+
+
+def rows() -> Iterator[str]:
+    """One line per figure, by script."""
+    for path in sorted(OUT.glob("*.json")):
+        for figure in json.loads(path.read_text())["figures"]:
+            yield f"| {figure['name']} | {_value(figure['value'])} {figure['unit']} | {_goal(figure)} | `bench/{path.stem}.py` |"
+
+
+def promises() -> Iterator[str]:
+    """The lines that the reliability and security tests print."""
+    printed = OUT / "reliability.txt"
+    for line in printed.read_text().splitlines() if printed.exists() else ():
+        yield f"- {line}"
+
+
+def fill(readme: str) -> str:
+    """The text with its table made anew."""
+    table = _HEAD + "".join(f"{row}\n" for row in rows())
+    listed = "".join(f"{line}\n" for line in promises())
+    return _TABLE.sub(lambda found: found[1] + table + (f"\n{listed}" if listed else "") + found[2], readme)
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def _goal(figure: dict[str, Any]) -> str:
+    sign = "≤" if figure.get("at_most", True) else "≥"
+    return f"{sign} {figure['goal']:,g} {figure['unit']}"
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text()))
