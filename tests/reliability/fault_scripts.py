@@ -24,10 +24,12 @@ MEGABYTE = 1 << 20
 class Talk:
     """One request that was read, and the socket to misbehave on."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: bool) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: bool, connection: int = 1, turn: int = 1) -> None:
         self.reader = reader
         self.writer = writer
         self.stream = stream
+        self.connection = connection  # counted by the server
+        self.turn = turn  # of the requests on this connection
 
     @property
     def kind(self) -> bytes:

@@ -149,6 +149,7 @@ class FaultServer:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.requests = 0
+        self.accepted = 0  # connections so far
         self.open = 0  # connections that the caller has not let go of
         self.port = 0
         self.ca_file: str | None = None
@@ -174,7 +175,7 @@ class FaultServer:
             await self._quiet.wait()
 
     async def __aenter__(self) -> Self:
-        listener = self._cleanup.enter_context(socket.socket())
+        listener = self._cleanup.enter_context(socket.socket(proto=socket.IPPROTO_TCP))  # without it asyncio leaves Nagle's delay on
         listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         ground = self.fault.ground
@@ -217,6 +218,7 @@ class FaultServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
+        self.accepted += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._answer(reader, writer)
@@ -230,9 +232,11 @@ class FaultServer:
             self.requests += 1
             await Talk(reader, writer, False).hang()
             return
+        connection, turn = self.accepted, 0
         while not writer.transport.is_closing():
             head = await reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
             body = await reader.readexactly(int(length.group(1)) if length else 0)
             self.requests += 1
-            await self.fault.script(Talk(reader, writer, _STREAM.search(body) is not None))
+            turn += 1
+            await self.fault.script(Talk(reader, writer, _STREAM.search(body) is not None, connection, turn))

@@ -29,6 +29,8 @@ class Address:
     def __init__(self, name: str, service: Service) -> None:
         where = f"services.{name}.base_url"
         url = urlsplit(service.base_url)
+        if url.username is not None or url.query or url.fragment:
+            raise ConfigError(f"{where} may hold host and path only: put a key into the environment (`api_key_env`) and a query into `query`.")
         try:
             self.port = url.port or (443 if url.scheme == "https" else 80)
             self.host = (url.hostname or "").encode("idna").decode()
@@ -36,8 +38,6 @@ class Address:
             raise ConfigError(f"{where} is {service.base_url!r}: {error}. Expected something like https://api.openai.com/v1.") from error
         if url.scheme not in ("http", "https") or not self.host:
             raise ConfigError(f"{where} is {service.base_url!r}; expected something like https://api.openai.com/v1.")
-        if url.username is not None or url.query or url.fragment:
-            raise ConfigError(f"{where} may hold host and path only: put a key into the environment (`api_key_env`) and a query into `query`.")
         bare = "/v1" if service.dialect == "anthropic" else ""  # Anthropic's own SDK takes a base URL without the version
         self.path = url.path.rstrip("/") or bare
         self.tls = url.scheme == "https"

@@ -57,8 +57,9 @@ async def resolve_system(host: str, port: int) -> Sequence[str]:
 class Dialer:
     """Opens connections to one origin."""
 
-    def __init__(self, origin: Origin, resolve: Resolve = resolve_system) -> None:
+    def __init__(self, origin: Origin, resolve: Resolve = resolve_system, *, ttl_s: float = ADDRESS_TTL_S) -> None:
         self._origin = origin
+        self._ttl_s = ttl_s
         self._resolve = resolve
         self._addresses: list[str] = []
         self._resolved_at = float("-inf")
@@ -109,7 +110,7 @@ class Dialer:
 
     async def _lookup(self) -> list[str]:
         now = asyncio.get_running_loop().time()
-        if now - self._resolved_at < ADDRESS_TTL_S:
+        if now - self._resolved_at < self._ttl_s:
             return self._addresses
         try:
             ipaddress.ip_address(self._origin.host)
