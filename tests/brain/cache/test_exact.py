@@ -84,10 +84,16 @@ def test_what_is_never_reused() -> None:
     assert "provider" in (reason(peek={"stored_upstream": True}) or "")
 
 
+def look_kind(text: str, **changes: object) -> str:
+    return CacheLever(Cache()).look(inbound(text=text, **changes), Endpoint(), now=0.0, off=False).kind
+
+
 def test_own_affairs_need_a_named_user() -> None:
-    assert "own affairs" in (reason(text="Where is my order?") or "")
-    assert reason(text="Where is my order?", user_hash="u1") is None
-    assert reason(text="My colleague uploads at full speed, why?") is None
+    for text in ("Where is my order?", "I have not got our last three invoices.", "Please reset my bank account's password"):
+        assert look_kind(text) == "bypass", text
+        assert look_kind(text, user_hash="u1") == "lead", text
+    for text in ("My colleague uploads at full speed, why?", "What is an order?", "Explain the gold standard."):
+        assert look_kind(text) == "lead", text
 
 
 def test_own_affairs_are_shared_with_nobody() -> None:

@@ -1,15 +1,21 @@
 """May this request read from, or write to, the cache at all? Rules are rows."""
 
-import re2
-
 from farthing.core.request import Dialect, Inbound
 
-# "my order", "our invoice": the same words mean different things to different people.
-_OWN_AFFAIRS = re2.compile(
-    r"(?i)\b(my|mine|our|i have|i've|am i|do i)\b.{0,40}\b(account|address|appointment|balance|bill|booking|card|claim|contract|delivery|"
-    r"e-?mail|invoice|loan|order|package|password|payment|phone|plan|policy number|profile|refund|salary|subscription|ticket|usage)s?\b"
+# "my order", "our last invoice": the same words mean different things to different people.
+_OWNERS = frozenset({"my", "our", "mine", "i", "i've", "i'm"})
+_OWNER_MARKS = ("my ", "My ", "our ", "Our ", "mine", "I ", "I'")
+_AFFAIRS = frozenset(
+    "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
+    "payment phone plan profile refund salary subscription ticket usage".split()
 )
+_AFFAIRS_PLURAL = frozenset(word + "s" for word in _AFFAIRS) | _AFFAIRS
+_WORDS_BETWEEN = 6
 _SCAN_CHARS = 2000
+_PUNCTUATION = ".,;:!?()\"'"
+
+
+OWN_AFFAIRS = "asks about the caller's own affairs, and no end user is named"
 
 
 def bypass_reason(inbound: Inbound, *, max_temperature: float, default_temperature: float | None) -> str | None:
@@ -26,7 +32,7 @@ def bypass_reason(inbound: Inbound, *, max_temperature: float, default_temperatu
     if peek.wants_logprobs:
         return "log-probabilities asked for"
     if inbound.dialect is not Dialect.EMBEDDINGS:
-        return _sampling_reason(inbound, max_temperature, default_temperature) or _own_affairs_reason(inbound)
+        return _sampling_reason(inbound, max_temperature, default_temperature)
     return None
 
 
@@ -39,12 +45,13 @@ def _sampling_reason(inbound: Inbound, max_temperature: float, default_temperatu
     return f"{said} {temperature:g} is above {max_temperature:g}" if temperature > max_temperature else None
 
 
-def _own_affairs_reason(inbound: Inbound) -> str | None:
-    if inbound.user_hash is None and _OWN_AFFAIRS.search(inbound.peek.last_user_text[:_SCAN_CHARS]):
-        return "asks about the caller's own affairs, and no end user is named"
-    return None
-
-
 def asks_about_own_affairs(inbound: Inbound) -> bool:
-    """True when the answer belongs to one end user and may be shared with no other."""
-    return inbound.user_hash is not None and _OWN_AFFAIRS.search(inbound.peek.last_user_text[:_SCAN_CHARS]) is not None
+    """True when the answer belongs to the one who asks: an owner's word, and an affair within six words after it."""
+    text = inbound.peek.last_user_text[:_SCAN_CHARS]
+    if not any(mark in text for mark in _OWNER_MARKS):
+        return False
+    words = text.lower().split()
+    for position, word in enumerate(words):
+        if word in _OWNERS and any(near.strip(_PUNCTUATION) in _AFFAIRS_PLURAL for near in words[position + 1 : position + 1 + _WORDS_BETWEEN]):
+            return True
+    return False

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from farthing.brain.cache.admission import asks_about_own_affairs, bypass_reason
+from farthing.brain.cache.admission import OWN_AFFAIRS, asks_about_own_affairs, bypass_reason
 from farthing.brain.cache.base import Answer, Reuse
 from farthing.brain.cache.exact import ExactCache, scope_key
 from farthing.brain.cache.flight import Flights
@@ -11,7 +11,6 @@ from farthing.config import Cache, Endpoint
 from farthing.core.call import Call
 from farthing.core.decision import Decision
 from farthing.core.exchange import Target
-from farthing.core.ids import new_id
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.canonical import canonical
@@ -41,7 +40,11 @@ class CacheLever:
         reason = bypass_reason(inbound, max_temperature=self.config.max_temperature, default_temperature=endpoint.temperature)
         if reason is not None:
             return Reuse("bypass", Decision("cache", "bypass", reason))
-        user_scope = inbound.user_hash if asks_about_own_affairs(inbound) else None
+        user_scope = None
+        if asks_about_own_affairs(inbound):
+            user_scope = inbound.user_hash
+            if user_scope is None:
+                return Reuse("bypass", Decision("cache", "bypass", OWN_AFFAIRS))
         key = scope_key(inbound, canonical(inbound.dialect, inbound.body), user_scope=user_scope)
         answer = self.entries.get(key, now)
         if answer is not None:
@@ -77,7 +80,7 @@ class CacheLever:
             usage,
             cost_usd,
             finish,
-            new_id("ans", now),
+            "ans" + inbound.request_id.removeprefix("req"),
             now,
             now + self.config.ttl_s,
         )

@@ -67,7 +67,7 @@ def _budget(refusal: Refusal, now: float) -> LimitReached:
     state = f"{_usd(refusal.used)} of {_usd(hold.limit)} USD{period}"
     if refusal.held:
         state += f", {_usd(refusal.held)} held by running calls"
-    asks = f"this call may cost {_usd(hold.amount)}"
+    asks = f"this call may cost {_usd(hold.amount)} USD"
     if hold.window == "run":
         return CapReached(f"The cap of {hold.subject} is reached: {state}, and {asks}. Raise `{hold.config_key}`.")
     spent = "is spent" if refusal.used + refusal.held >= hold.limit else "does not cover this call"
