@@ -42,6 +42,9 @@ def poll(truth: Callable[[], bool], timeout_s: float, what: str) -> float:
 class Gateway:
     """One gateway process (with its workers)."""
 
+    # Two workers share one listening socket; so many verdicts in a row leave no doubt that both were asked.
+    _ASKED_PER_WORKER = 16
+
     def __init__(
         self,
         config: str = "",
@@ -169,8 +172,18 @@ class Gateway:
         return done.stdout
 
     def new_key(self, *arguments: str) -> str:
-        """The secret of a fresh virtual key."""
-        return self.farthing("keys", "create", *arguments).strip()
+        """The secret of a fresh virtual key, once every worker knows it."""
+        secret = self.farthing("keys", "create", *arguments).strip()
+        known_in_a_row = 0
+
+        def known() -> bool:
+            nonlocal known_in_a_row
+            stranger, owner = self.get("/v1/models")[0], self.get("/v1/models", {"authorization": f"Bearer {secret}"})[0]
+            known_in_a_row = known_in_a_row + 1 if (stranger, owner) == (401, 200) else 0
+            return known_in_a_row >= self._ASKED_PER_WORKER ** (self.workers - 1)
+
+        poll(known, 5.0, "the new key")
+        return secret
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         with self._open() as connection:

@@ -30,7 +30,10 @@ def prepare(store: config.Store) -> None:
     """Create the file if absent and bring its schema up to date. Safe in several processes at once. Raises `ConfigError`."""
     path = Path(store.path)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.exists():
+            # Only ever a new file: closing a descriptor drops all POSIX locks of this process on its file, SQLite's among them. The next
+            # command to leave would then believe itself alone and delete the write-ahead log under the running gateway.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise ConfigError(f"The store '{path}' cannot be opened: {error.strerror}. Set `store.path` to a file in a writable folder.") from error
     try:
