@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import config, keys, report, serve
+from farthing.cli import config, demo, keys, report, serve
 
 app = typer.Typer(
     name="farthing",
@@ -13,6 +13,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
 app.command("report")(report.report)
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")

@@ -82,9 +82,33 @@ def levers_table(report: Report) -> Table:
     return table
 
 
+def economics_table(group: Group) -> Table:
+    """Before and after: the same requests on the baseline model with no lever, and as they were served."""
+    savings = group.savings
+    before = _per_request(savings.baseline_usd, savings.counted)
+    after = _per_request(savings.cost_usd, savings.counted)
+    table = Table(title="unit economics", title_justify="left", box=None, pad_edge=False)
+    for head in ("", "without Farthing", "with Farthing", "saved"):
+        table.add_column(head, justify="right" if head else "left")
+    for name, many in (("USD per 1K requests", 1_000), ("USD per 100K requests", 100_000), ("USD per 1M requests", 1_000_000)):
+        table.add_row(name, *(usd(None if each is None else each * many, 2 if many > 1_000 else 6) for each in (before, after, _less(before, after))))
+    ratio = UNKNOWN if savings.saved_ratio is None else f"{savings.saved_ratio:.1%}"
+    table.add_row("of the cost", "", "", ratio)
+    table.add_row("model calls", f"{group.requests:,}", f"{group.calls:,}", f"{group.requests - group.calls:,}")
+    return table
+
+
 def usd(amount: Decimal | None, digits: int = 6) -> str:
     """USD to so many digits after the point; `-` when unknown."""
     return UNKNOWN if amount is None else format_usd(round(amount, digits))
+
+
+def _per_request(amount: Decimal | None, counted: int) -> Decimal | None:
+    return None if amount is None or not counted else amount / counted
+
+
+def _less(before: Decimal | None, after: Decimal | None) -> Decimal | None:
+    return None if before is None or after is None else before - after
 
 
 def _lines(group: Group) -> Iterator[tuple[str, str]]:

@@ -101,13 +101,17 @@ def _tiers(config: Config, services: Mapping[str, Service]) -> tuple[Tiers, tupl
     return config.tiers, ("No tiers: farthing/auto, /v1/ask and /llm-inference have nothing to choose from. Set tiers.cheap and tiers.expensive.",)
 
 
-def _sample(config: Config, notes: tuple[str, ...]) -> Filled:
+def sample() -> tuple[Service, Tiers]:
+    """The recordings that come with the package, as a service and its tiers."""
     recordings = str(Path(farthing.__file__).parent / "data" / "sample_exchanges.jsonl")
-    services = {SAMPLE_SERVICE: Service(dialect="recorded", recordings=(recordings,))}
-    tiers = config.tiers if _has_tiers(config) else SAMPLE_TIERS
+    return Service(dialect="recorded", recordings=(recordings,)), SAMPLE_TIERS
+
+
+def _sample(config: Config, notes: tuple[str, ...]) -> Filled:
+    service, tiers = sample()
     said = (
         "No key found: answers come from the shipped recordings, and only to their prompts.",
         "To serve a model: set OPENAI_API_KEY (and OPENAI_BASE_URL for what speaks its dialect) or ANTHROPIC_API_KEY, or write farthing.toml.",
     )
-    filled = msgspec.structs.replace(config, services=services, tiers=tiers)
-    return Filled(filled, SAMPLE, (), (*notes, *said), {"services.recorded": SAMPLE, "tiers": SAMPLE})
+    filled = msgspec.structs.replace(config, services={SAMPLE_SERVICE: service}, tiers=config.tiers if _has_tiers(config) else tiers)
+    return Filled(filled, SAMPLE, (), (*notes, *said), {f"services.{SAMPLE_SERVICE}": SAMPLE, "tiers": SAMPLE})
