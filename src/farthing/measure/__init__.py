@@ -1,0 +1,1 @@
+"""Listeners: told of every settled exchange, they count and export."""

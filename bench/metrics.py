@@ -1,0 +1,53 @@
+"""What counting costs: one settled request, and one scrape.
+
+Run: python bench/metrics.py
+"""
+
+import time
+import timeit
+from decimal import Decimal
+
+from farthing.config import Config, Service, Tiers
+from farthing.core.exchange import Attempt, Exchange, Target
+from farthing.core.ledger import LedgerRow
+from farthing.core.request import Dialect, Inbound, Peek, Principal
+from farthing.core.usage import Usage
+from farthing.measure.board import Board
+from farthing.measure.prometheus import Metrics
+
+
+def sample_row(model: str = "small", endpoint: str = "default") -> LedgerRow:
+    known = {
+        "request_id": "req", "run_id": "run", "received_at": 0.0, "endpoint": endpoint, "dialect": "chat", "stream": False, "tenant": "default",
+        "requested_model": "farthing/auto", "model_tier": "cheap", "model_name": model, "provider": "openai", "tokens_in": 120, "tokens_out": 40,
+        "usage_estimated": False, "latency_total_ms": 812.4, "latency_model_ms": 811.9, "first_token_ms": 300.1, "overhead_ms": 0.31,
+        "cache": "miss", "rag_used": False, "num_llm_calls": 1, "cost_picousd": 42_000_000, "baseline_cost_picousd": 700_000_000,
+        "decisions": "[]", "outcome": "ok", "status": 200,
+    }  # fmt: skip
+    return LedgerRow(**{name: known.get(name) for name in LedgerRow.__struct_fields__})  # pyright: ignore[reportArgumentType]
+
+
+def sample_exchange() -> Exchange:
+    inbound = Inbound("req", Dialect.CHAT, b"", Peek("small", ()), Principal(None, "default"), 0.0, 0.0)
+    exchange = Exchange(inbound)
+    exchange.attempts = [Attempt(Target("openai", "small", "cheap"), "answer", 0.8, 0.3, Usage(120, 40), Decimal("0.000042"))]
+    return exchange
+
+
+def main() -> None:
+    config = Config(services={"openai": Service()}, tiers=Tiers(cheap=("openai/small", *(f"openai/m{number}" for number in range(20)))))
+    metrics = Metrics(config, Board(4), 0)
+    exchange, row = sample_exchange(), sample_row()
+    each_us = min(timeit.repeat(lambda: metrics.settled(exchange, row), number=20_000, repeat=5)) / 20_000 * 1e6
+    for number in range(20):
+        metrics.settled(exchange, sample_row(f"m{number}"))
+    started = time.perf_counter()
+    body, _ = metrics.render()
+    again = time.perf_counter()
+    metrics.render()
+    print(f"settled: {each_us:.1f} us")
+    print(f"scrape: {(time.perf_counter() - again) * 1e3:.1f} ms (first {(again - started) * 1e3:.0f} ms), {len(body.splitlines())} lines")
+
+
+if __name__ == "__main__":
+    main()
