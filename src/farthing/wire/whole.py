@@ -1,93 +1,97 @@
-"""The account of a whole answer, without reading the answer: usage, finish, model.
+"""What the ledger needs of a whole answer, read without building it.
 
-Costs: 1.5 us for a chat completion of 1 KB (bench/wire.py).
+Guarantees: an answer that is no JSON object of its dialect is `UpstreamBroken`, an error object under status 200 `UpstreamRefused`, both with
+what was sent in the message. Counts that cannot be true are `None`.
+Costs: 2 us for a chat answer of 1 KB.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
-from farthing.wire.broken import decode_answer
+from farthing.wire.anthropic_messages.answer import parse_finish as messages_finish
+from farthing.wire.broken import broken, refused
+from farthing.wire.embeddings import read_embeddings_usage
+from farthing.wire.openai_chat.answer import parse_finish as chat_finish
+from farthing.wire.openai_responses.answer import Incomplete
+from farthing.wire.openai_responses.answer import parse_finish as responses_finish
 from farthing.wire.usages import ChatUsage, MessagesUsage, ResponsesUsage
+
+Told = tuple[Usage | None, str | None, str | None]  # usage, why it ended, model
+T = TypeVar("T")
 
 
 class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _Chat(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
+class _Completion(msgspec.Struct, gc=False):
+    choices: list[_Choice]
     model: str | None = None
     usage: ChatUsage | None = None
 
 
-class _Messages(msgspec.Struct, gc=False):
-    content: msgspec.Raw | None = None
-    stop_reason: str | None = None
-    model: str | None = None
-    usage: MessagesUsage | None = None
+class _Kind(msgspec.Struct, gc=False):
+    type: str
 
 
-class _Incomplete(msgspec.Struct, gc=False):
-    reason: str | None = None
-
-
-class _Responses(msgspec.Struct, gc=False):
-    output: msgspec.Raw | None = None
+class _Response(msgspec.Struct, gc=False):
+    output: list[_Kind]
     status: str | None = None
-    incomplete_details: _Incomplete | None = None
     model: str | None = None
+    incomplete_details: Incomplete | None = None
     usage: ResponsesUsage | None = None
 
 
-class _Embeddings(msgspec.Struct, gc=False):
-    data: msgspec.Raw | None = None
+class _Message(msgspec.Struct, gc=False):
+    type: str
+    content: list[_Kind]
     model: str | None = None
-    usage: ChatUsage | None = None
+    stop_reason: str | None = None
+    usage: MessagesUsage | None = None
 
 
-_CHAT = msgspec.json.Decoder(_Chat)
-_MESSAGES = msgspec.json.Decoder(_Messages)
-_RESPONSES = msgspec.json.Decoder(_Responses)
-_EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
-_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
-_STOPS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
-
-Account = tuple[Usage | None, str | None, str | None]
-
-
-def read_account(dialect: Dialect, body: bytes) -> Account:
-    """Usage, finish in our own words where we have one, and model. Raises `UpstreamBroken` or `UpstreamRefused` for what is no answer."""
-    return _READERS[dialect](body)
+def read_account(dialect: Dialect, body: bytes) -> Told:
+    """Usage, finish (a value of `Finish`) and model of a whole answer. Raises `UpstreamBroken` or `UpstreamRefused`."""
+    try:
+        told = _READERS[dialect](body)
+    except (ValueError, RecursionError):
+        told = None
+    if told is None:
+        raise refused(body) or broken(body)
+    return told
 
 
-def _chat(body: bytes) -> Account:
-    found = decode_answer(_CHAT, body, lambda answer: answer.choices)
-    return _usage(found.usage), found.choices[0].finish_reason if found.choices else None, found.model
+def _chat(decoder: "msgspec.json.Decoder[_Completion]", body: bytes) -> Told | None:
+    found = decoder.decode(body)
+    if not found.choices:
+        return None
+    return found.usage.neutral() if found.usage else None, chat_finish(found.choices[0].finish_reason), found.model
 
 
-def _messages(body: bytes) -> Account:
-    found = decode_answer(_MESSAGES, body, lambda answer: answer.content is not None)
-    return _usage(found.usage), _STOPS.get(found.stop_reason or "", found.stop_reason), found.model
+def _responses(decoder: "msgspec.json.Decoder[_Response]", body: bytes) -> Told | None:
+    found = decoder.decode(body)
+    if found.status == "failed":
+        return None
+    has_calls = any(item.type == "function_call" for item in found.output)
+    finish = responses_finish(found.status, found.incomplete_details, has_calls)
+    return found.usage.neutral() if found.usage else None, finish, found.model
 
 
-def _responses(body: bytes) -> Account:
-    found = decode_answer(_RESPONSES, body, lambda answer: answer.output is not None)
-    finish = "stop" if found.status == "completed" else found.status
-    if found.status == "incomplete":
-        finish = _INCOMPLETE.get((found.incomplete_details.reason if found.incomplete_details else None) or "", "length")
-    return _usage(found.usage), finish, found.model
+def _messages(decoder: "msgspec.json.Decoder[_Message]", body: bytes) -> Told | None:
+    found = decoder.decode(body)
+    if found.type != "message":
+        return None
+    return found.usage.neutral() if found.usage else None, messages_finish(found.stop_reason), found.model
 
 
-def _embeddings(body: bytes) -> Account:
-    found = decode_answer(_EMBEDDINGS, body, lambda answer: answer.data is not None)
-    return _usage(found.usage), "stop", found.model
-
-
-def _usage(counted: Any) -> Usage | None:
-    return None if counted is None else counted.neutral()
-
-
-_READERS = {Dialect.CHAT: _chat, Dialect.MESSAGES: _messages, Dialect.RESPONSES: _responses, Dialect.EMBEDDINGS: _embeddings}
+_READERS: Mapping[Dialect, Callable[[bytes], Told | None]] = {
+    Dialect.CHAT: partial(_chat, msgspec.json.Decoder(_Completion)),
+    Dialect.RESPONSES: partial(_responses, msgspec.json.Decoder(_Response)),
+    Dialect.MESSAGES: partial(_messages, msgspec.json.Decoder(_Message)),
+    Dialect.EMBEDDINGS: read_embeddings_usage,
+}

@@ -4,6 +4,8 @@ Reads choice 0. Tool calls are numbered in order of appearance, because some ser
 Costs: 1 us a chunk.
 """
 
+from typing import Any
+
 import msgspec
 
 from farthing.core.conversation import (
@@ -54,7 +56,7 @@ class Chunk(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: ChatUsage | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 CHUNK = msgspec.json.Decoder(Chunk)
@@ -74,7 +76,7 @@ class Reader:
         events: list[Event] = []
         for raw in self._splitter.feed(data):
             payload = event_data(raw)
-            if payload is not None and not self.ended:
+            if payload and not self.ended:
                 self._read(payload, events)
         return events
 

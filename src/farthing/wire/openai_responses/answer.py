@@ -43,7 +43,7 @@ class Body(msgspec.Struct, gc=False):
     model: str = ""
     created_at: float | None = None
     status: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
     incomplete_details: Incomplete | None = None
     usage: ResponsesUsage | None = None
 

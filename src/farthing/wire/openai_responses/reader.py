@@ -3,6 +3,8 @@
 Costs: 1.2 us an event.
 """
 
+from typing import Any
+
 import msgspec
 
 from farthing.core.conversation import (
@@ -23,14 +25,19 @@ from farthing.wire.sse import MAX_EVENT_BYTES, EventSplitter, event_data
 from farthing.wire.usages import ResponsesUsage
 
 
+class _Untyped(msgspec.Struct, gc=False):
+    type: str
+
+
 class Head(msgspec.Struct, gc=False):
     """The response as far as a stream's reader needs it: its output has come in pieces already."""
 
     id: str = ""
     model: str = ""
     status: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
     incomplete_details: Incomplete | None = None
+    output: list[_Untyped] | None = None
     usage: ResponsesUsage | None = None
 
 
@@ -46,10 +53,6 @@ EVENT = msgspec.json.Decoder(StreamEvent)
 TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
-class _Untyped(msgspec.Struct, gc=False):
-    type: str
-
-
 _UNTYPED = msgspec.json.Decoder(_Untyped)
 _TEXT_ITEMS = frozenset({"message", "reasoning", "function_call"})
 
@@ -61,6 +64,7 @@ class Reader:
         self._splitter = EventSplitter(max_event_bytes)
         self._calls: dict[int, int] = {}  # output index -> number of the call
         self._bare: set[int] = set()  # calls without arguments so far
+        self._started = False
         self.ended = False
         self.choices = 1
 
@@ -97,6 +101,7 @@ class Reader:
                 self._done(event, events)
             case "response.created":
                 head = event.response or Head()
+                self._started = True
                 events.append(Started(head.id, head.model))
             case "error":
                 events.append(Failed(refused(payload) or broken(payload)))
@@ -139,11 +144,14 @@ class Reader:
     def _terminal(self, event: StreamEvent, payload: bytes, events: list[Event]) -> None:
         head = event.response or Head()
         if event.type == "response.failed":
-            events.append(Failed(refused(bytes(msgspec.json.encode({"error": head.error}))) or broken(payload)))
+            events.append(Failed(refused(msgspec.json.encode({"error": head.error})) or broken(payload)))
             return
-        finish = parse_finish(event.type.removeprefix("response."), head.incomplete_details, bool(self._calls))
+        has_calls = bool(self._calls) or any(item.type == "function_call" for item in head.output or ())
+        finish = parse_finish(event.type.removeprefix("response."), head.incomplete_details, has_calls)
         if finish is not None:
             events.append(Stopped(finish))
+        if not self._started:
+            events.insert(0, Started(head.id, head.model))
         if head.usage is not None and (usage := head.usage.neutral()) is not None:
             events.append(Counted(usage))
         self.ended = True

@@ -1,18 +1,23 @@
 """What a tap must know of a dialect: how its streams end, and how to end one truthfully."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
+from farthing.core.money import format_usd
 from farthing.core.usage import Usage
+from farthing.wire.patch import patch
 
 encode_json = msgspec.json.Encoder().encode
 
 
 class Ending(Protocol):
     """Fulfilled by the modules `chat`, `messages` and `responses`."""
+
+    TEXT: "re.Pattern[bytes]"  # JSON strings that hold answer text; their content is group 1
 
     @staticmethod
     def may_end(ready: bytes) -> bool:
@@ -48,3 +53,25 @@ class Ending(Protocol):
 def mark(reason: str) -> dict[str, Any]:
     """What we add to an answer that we cut."""
     return {"truncated": True, "reason": reason}
+
+
+def text_fields(*names: str) -> "re.Pattern[bytes]":
+    """The string values of these fields."""
+    return re.compile(rb'"(?:' + "|".join(names).encode() + rb')":\s*+"((?:[^"\\]++|\\.)*+)"')
+
+
+def cost_patch(payload: bytes, cost_usd: Decimal) -> bytes:
+    """The payload with `cost` in its top-level usage object."""
+    found = _USAGE.decode(payload)
+    counted = bytes(found.usage)
+    if not counted.startswith(b"{"):
+        return payload
+    usage = patch(counted, {"cost": format_usd(cost_usd).encode()})
+    return patch(payload, {"usage": usage})
+
+
+class _WithUsage(msgspec.Struct, gc=False):
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+_USAGE = msgspec.json.Decoder(_WithUsage)

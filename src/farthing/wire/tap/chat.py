@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from farthing.core.money import format_usd
 from farthing.core.usage import Usage
 from farthing.wire.openai_chat.answer import render_usage
 from farthing.wire.openai_chat.reader import CHUNK, Chunk
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import encode_json, mark
+from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+
+TEXT = text_fields("content", "reasoning_content", "reasoning", "refusal", "arguments")
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -51,8 +52,7 @@ def finishes(event: bytes) -> int:
 
 def ends(event: bytes) -> bool:
     """Usage beside a choice is no end: some services count with every chunk."""
-    payload = event_data(event)
-    if payload is None:
+    if not event_data(event):
         return False
     chunk = _chunk(event)
     return chunk is None or chunk.error is not None or (chunk.usage is not None and not chunk.choices)
@@ -64,16 +64,22 @@ def head(pieces: Sequence[bytes]) -> bytes:
 
 
 def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
-    splitter = EventSplitter()
-    events = splitter.feed(held)
-    if wants_usage and cost_usd is not None:
-        events = [_with_cost(event, cost_usd) for event in events]
-    elif not wants_usage:
+    events = EventSplitter().feed(held)
+    if not wants_usage:
         events = [event for event in events if not _only_usage(event)]
+    elif cost_usd is not None:
+        last = max((at for at, event in enumerate(events) if _counts(event)), default=None)
+        if last is not None:
+            events[last] = encode(cost_patch(event_data(events[last]) or b"", cost_usd))
     if not any(event.startswith(b"data: [DONE]") for event in events):
         # Some services end without the mark, or without the empty line after it.
         events.append(_DONE)
     return b"".join(events)
+
+
+def _counts(event: bytes) -> bool:
+    chunk = _chunk(event) if b'"usage"' in event else None
+    return chunk is not None and chunk.usage is not None
 
 
 def _only_usage(event: bytes) -> bool:
@@ -81,32 +87,27 @@ def _only_usage(event: bytes) -> bool:
     return chunk is not None and chunk.usage is not None and not chunk.choices
 
 
-def _with_cost(event: bytes, cost_usd: Decimal) -> bytes:
-    """The cost as the first field of the usage object; the other bytes stay."""
-    for opening in (b'"usage":{', b'"usage": {'):
-        if opening in event:
-            return event.replace(opening, opening + b'"cost":' + format_usd(cost_usd).encode() + b",", 1)
-    return event
-
-
 def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:
     identity = _identity(stream)
-    out = b"" if stream else _event(identity, [_choice({"role": "assistant", "content": ""}, None)])
+    out = b""
+    if identity is None:
+        identity = _Identity("chatcmpl-cut")
+        out = _event(identity, [_choice({"role": "assistant", "content": ""}, None)])
     out += _event(identity, [_choice({}, "length")], farthing=mark(reason))
     if usage is not None:
         out += _event(identity, [], usage=render_usage(usage))
     return out + _DONE
 
 
-def _identity(stream: bytes) -> _Identity:
+def _identity(stream: bytes) -> _Identity | None:
+    """Id, date and model of the chunks that went out; `None` when none did."""
     for event in EventSplitter().feed(stream):
-        payload = event_data(event)
-        if payload is not None:
+        if payload := event_data(event):
             try:
                 return msgspec.json.decode(payload, type=_Identity)
             except (ValueError, RecursionError):
-                break
-    return _Identity("chatcmpl-cut")
+                return None
+    return None
 
 
 def _choice(delta: dict[str, str], finish: str | None) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import msgspec
 
 from farthing.core.usage import Usage
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import encode_json, mark
+from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+
+TEXT = text_fields("text", "partial_json", "thinking")
 
 _ENDS = ("message_delta", "message_stop", "error")
 _MARKS = tuple(f'"{name}"'.encode() for name in _ENDS)
@@ -55,8 +57,15 @@ def head(pieces: Sequence[bytes]) -> bytes:
 
 
 def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
-    del wants_usage, cost_usd
-    return held
+    del wants_usage  # this dialect always says it
+    events = EventSplitter().feed(held)
+    kinds = [_typed(event).type for event in events]
+    if cost_usd is not None and "message_delta" in kinds:
+        at = len(kinds) - 1 - kinds[::-1].index("message_delta")
+        events[at] = encode(cost_patch(event_data(events[at]) or b"", cost_usd), "message_delta")
+    if "message_delta" in kinds and "message_stop" not in kinds and "error" not in kinds:
+        events.append(_event("message_stop"))
+    return b"".join(events)
 
 
 def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:

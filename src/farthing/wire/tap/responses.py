@@ -7,8 +7,13 @@ from typing import Any
 import msgspec
 
 from farthing.core.usage import Usage
+from farthing.wire.openai_responses.answer import render_usage, text_part
+from farthing.wire.openai_responses.writer import Writer
+from farthing.wire.patch import patch
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import encode_json, mark
+from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+
+TEXT = text_fields("delta")
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 _MARKS = tuple(f'"{name}"'.encode() for name in _ENDS)
@@ -17,7 +22,10 @@ _MARKS = tuple(f'"{name}"'.encode() for name in _ENDS)
 class _Typed(msgspec.Struct, gc=False):
     type: str = ""
     sequence_number: int = -1
+    output_index: int = 0
+    content_index: int = 0
     delta: Any = None
+    item: dict[str, Any] | None = None
     response: dict[str, Any] | None = None
 
 
@@ -50,22 +58,84 @@ def head(pieces: Sequence[bytes]) -> bytes:
 
 
 def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
-    del wants_usage, cost_usd
-    return held
+    del wants_usage  # this dialect always says it
+    if cost_usd is None:
+        return held
+    splitter = EventSplitter()
+    events = splitter.feed(held)
+    return b"".join(_with_cost(event, cost_usd) for event in events) + splitter.rest
+
+
+class _Whole(msgspec.Struct, gc=False):
+    type: str = ""
+    response: msgspec.Raw = msgspec.Raw()
+
+
+def _with_cost(event: bytes, cost_usd: Decimal) -> bytes:
+    kind = _typed(event).type
+    payload = event_data(event)
+    if payload is None or not kind.startswith("response."):
+        return event
+    response = bytes(msgspec.json.decode(payload, type=_Whole).response)
+    return encode(patch(payload, {"response": cost_patch(response, cost_usd)}), kind) if response.startswith(b"{") else event
+
+
+class _Seen:
+    """What went out before the cut: the response as it began, its finished items, and the message in the making."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.sequence = 0
+        self.response: dict[str, Any] | None = None
+        self.items: list[dict[str, Any]] = []
+        self.open: dict[str, Any] | None = None
+        self.output_index = 0
+        self.content_index: int | None = None
+        self.text = ""
+        for event in EventSplitter().feed(stream):
+            self._see(_typed(event))
+
+    def _see(self, event: _Typed) -> None:
+        self.sequence = max(self.sequence, event.sequence_number + 1)
+        if event.response is not None:
+            self.response = event.response
+        match event.type:
+            case "response.output_item.added":
+                self.open, self.output_index, self.content_index, self.text = event.item, event.output_index, None, ""
+            case "response.content_part.added":
+                self.content_index, self.text = event.content_index, ""
+            case "response.output_text.delta" if isinstance(event.delta, str):
+                self.text += event.delta
+            case "response.output_item.done" if event.item is not None:
+                self.items.append(event.item)
+                self.open = None
+            case _:
+                pass
 
 
 def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:
-    del usage
-    last, text = -1, ""
-    response: dict[str, Any] = {"id": "resp_cut", "object": "response", "output": []}
-    for event in EventSplitter().feed(stream):
-        typed = _typed(event)
-        last = max(last, typed.sequence_number)
-        if typed.response is not None:
-            response = typed.response
-        if typed.type == "response.output_text.delta" and isinstance(typed.delta, str):
-            text += typed.delta
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    message = {"type": "message", "id": f"msg_{response['id']}", "role": "assistant", "status": "incomplete", "content": content}
-    ended = response | {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": [message], "farthing": mark(reason)}
-    return encode(encode_json({"type": "response.incomplete", "sequence_number": last + 1, "response": ended}), "response.incomplete")
+    """Close the message in the making, then `response.incomplete`. A tool call in the making is left out: nobody could run half of one."""
+    seen = _Seen(stream)
+    if seen.response is None:
+        return Writer("cut", 0).end(usage, "length", None, reason)
+    out = _closing(seen)
+    ended: dict[str, Any] = seen.response | {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "farthing": mark(reason)}
+    ended |= {"output": seen.items} | ({} if usage is None else {"usage": render_usage(usage)})
+    return out + _event(seen, "response.incomplete", response=ended)
+
+
+def _closing(seen: _Seen) -> bytes:
+    item = seen.open
+    if item is None or item.get("type") != "message" or seen.content_index is None:
+        return b""
+    part = text_part(seen.text)
+    place = {"item_id": item.get("id", ""), "output_index": seen.output_index, "content_index": seen.content_index}
+    out = _event(seen, "response.output_text.done", **place, text=seen.text, logprobs=())
+    out += _event(seen, "response.content_part.done", **place, part=part)
+    whole = item | {"status": "incomplete", "content": [part]}
+    seen.items.append(whole)
+    return out + _event(seen, "response.output_item.done", output_index=seen.output_index, item=whole)
+
+
+def _event(seen: _Seen, kind: str, **fields: Any) -> bytes:
+    seen.sequence += 1
+    return encode(encode_json({"type": kind, "sequence_number": seen.sequence - 1} | fields), kind)
