@@ -1,6 +1,7 @@
 """From a configuration to a running gateway: the only place that knows everyone. Read it top to bottom."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import socket
@@ -22,6 +23,7 @@ from farthing.edge.gateway import Gateway
 from farthing.edge.server import GatewayServer
 from farthing.edge.workers import Workers, bind
 from farthing.measure import log as logs
+from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
 from farthing.models.base import Backend
 from farthing.models.catalog import Catalog
@@ -40,9 +42,10 @@ _CACHE_SYNC_S = 0.2
 class Running:
     """One worker: everything it opened, in the order in which it must be closed."""
 
-    def __init__(self, config: Config, load: Load, *, worker: str, clock: Clock) -> None:
+    def __init__(self, config: Config, load: Load, *, board: Board, worker: int, clock: Clock) -> None:
         self._config = config
         self._load = load
+        self._board = board
         self._worker = worker
         self._clock = clock
         self._chores: list[asyncio.Task[None]] = []
@@ -50,10 +53,10 @@ class Running:
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
         config, clock = self._config, self._clock
-        self.book = await Book.open(config.store, worker=self._worker, clock=clock)
+        self.book = await Book.open(config.store, worker=str(self._worker), clock=clock)
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
-        self.metrics = Metrics(config)
+        self.metrics = Metrics(config, self._board, self._worker)
         self.tokens = TokenCounter()
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
         self.house = self._build_house(config, self._build_cache(config))
@@ -97,6 +100,7 @@ class Running:
         cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
         house = self._build_house(config, cache)
         await self.hub.reload(config, _backends(config, self._clock))
+        self.metrics.adopt(config)
         self.house = self.gateway.house = house
         if (config.server, config.store) != (old.config.server, old.config.store):
             log.warning("changes under [server] and [store] need a restart; the rest is in force")
@@ -159,17 +163,21 @@ def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
         where = f"{config.server.host}:{config.server.port}"
         raise ConfigError(f"Cannot listen on {where}: {error.strerror}. Choose another with --port, or stop what is using it.") from error
     _announce(config, listener, notes)
+    board = Board(config.server.workers)
     if config.server.workers == 1:
-        return _work(config, load, listener, 0)
-    return Workers(config.server.workers, lambda number: _work(config, load, listener, number), listener, config.server.grace_s).run()
+        return _work(config, load, listener, board, 0)
+    return Workers(config.server.workers, lambda number: _work(config, load, listener, board, number), listener, config.server.grace_s).run()
 
 
-def _work(config: Config, load: Load, listener: socket.socket, number: int) -> int:
+def _work(config: Config, load: Load, listener: socket.socket, board: Board, number: int) -> int:
     """One worker, from its first line to its last."""
 
     async def main() -> None:
-        running = Running(config, load, worker=str(number), clock=SystemClock())
+        running = Running(config, load, board=board, worker=number, clock=SystemClock())
         gateway = await running.open()
+        # What was built at start lives until the end; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         try:
             server = GatewayServer(App(gateway), config.server, on_drain=running.on_drain, on_reload=running.on_hangup_signal)
             await server.serve(sockets=[listener])

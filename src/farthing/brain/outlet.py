@@ -4,12 +4,13 @@
 the ledger is written before the last byte leaves. Live answers, shared flights and cached entries all come through here.
 """
 
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from farthing.core.conversation import Answer, Event
+import msgspec
+
+from farthing.core.conversation import Answer, Event, Finish
 from farthing.core.errors import UpstreamBroken
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
@@ -198,6 +199,7 @@ class Gathered:
 
     def cut(self, reason: str) -> bytes:
         self._read_stream(partial=True)
+        self._answer = msgspec.structs.replace(self.answer(), finish=Finish.LENGTH)
         return self._render(None, reason)
 
     def _render(self, cost_usd: Decimal | None, truncated: str | None) -> bytes:
@@ -213,7 +215,7 @@ class Gathered:
 
 def mark_truncated(body: bytes, reason: str) -> bytes:
     """Add `"farthing": {"truncated": true, "reason": ...}` to a JSON object."""
-    mark = json.dumps({"truncated": True, "reason": reason}).encode()
+    mark = msgspec.json.encode({"truncated": True, "reason": reason})
     return body.rstrip()[:-1] + b',"farthing":' + mark + b"}"
 
 
@@ -224,4 +226,3 @@ def open_outlet(source: Dialect, source_stream: bool, inbound: Inbound, *, gathe
     if source is inbound.dialect:
         return PassStream(inbound)
     return TranslatedStream(source, inbound)
-

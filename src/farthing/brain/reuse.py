@@ -107,5 +107,3 @@ def store(trip: Trip) -> None:
         finish=x.finish,
         now=house.clock.now(),
     )
-
-

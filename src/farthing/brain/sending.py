@@ -95,4 +95,3 @@ def _must_gather(trip: Trip) -> bool:
     if house.guardrails.active("output") or house.config.guard.max_answer_chars is not None:
         return True
     return peek.answer_schema is not None and house.config.check.schema and "check" not in trip.off
-

@@ -224,7 +224,10 @@ def _releases(trip: Trip) -> tuple[Release, ...]:
     tokens = sum(usage.input_tokens + usage.output_tokens for usage in known)
     cost = x.cost_usd if x.attempts else ZERO_USD
     return releases(
-        trip.holds, tokens_used=tokens, cost_picousd=None if cost is None else to_picousd(cost), calls=len([a for a in x.attempts if a.usage is not None])
+        trip.holds,
+        tokens_used=tokens,
+        cost_picousd=None if cost is None else to_picousd(cost),
+        calls=len([a for a in x.attempts if a.usage is not None]),
     )
 
 

@@ -97,5 +97,3 @@ def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:
         if route.method == "GET":
             table[route.path].setdefault("HEAD", route)
     return table
-
-

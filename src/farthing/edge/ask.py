@@ -67,7 +67,12 @@ def _to_chat(wanted: AskRequest, gateway: Gateway) -> InnerRequest:
 
 
 def _to_answer(shaped: Shaped) -> dict[str, Any]:
-    return {"answer": shaped.answer.text, **shaped.common(), "sources": list(shaped.exchange.sources), "truncated": shaped.exchange.truncated is not None}
+    return {
+        "answer": shaped.answer.text,
+        **shaped.common(),
+        "sources": list(shaped.exchange.sources),
+        "truncated": shaped.exchange.truncated is not None,
+    }
 
 
 handle = served_within(AskRequest, _to_chat, _to_answer)

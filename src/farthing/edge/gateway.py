@@ -45,10 +45,12 @@ class Gateway:
         if self.in_flight >= most:
             raise Unavailable(f"All {most} places of this worker are taken (`server.max_in_flight`). Try again shortly.", retry_after_s=1.0)
         self.in_flight += 1
+        self.metrics.in_flight(self.in_flight)
         try:
             yield
         finally:
             self.in_flight -= 1
+            self.metrics.in_flight(self.in_flight)
 
     def tell_refused(self, error: FarthingError, dialect: Dialect, exchange: Exchange | None) -> None:
         """Log a request that ended in an error, once. Settled ones are in the ledger too."""

@@ -6,8 +6,34 @@ from farthing.core.request import Dialect, Inbound
 _OWNERS = frozenset({"my", "our", "mine", "i", "i've", "i'm"})
 _OWNER_MARKS = ("my ", "My ", "our ", "Our ", "mine", "I ", "I'")
 _AFFAIRS = frozenset(
-    "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
-    "payment phone plan profile refund salary subscription ticket usage".split()
+    [
+        "account",
+        "address",
+        "appointment",
+        "balance",
+        "bill",
+        "booking",
+        "card",
+        "claim",
+        "contract",
+        "delivery",
+        "email",
+        "e-mail",
+        "invoice",
+        "loan",
+        "order",
+        "package",
+        "password",
+        "payment",
+        "phone",
+        "plan",
+        "profile",
+        "refund",
+        "salary",
+        "subscription",
+        "ticket",
+        "usage",
+    ]
 )
 _AFFAIRS_PLURAL = frozenset(word + "s" for word in _AFFAIRS) | _AFFAIRS
 _WORDS_BETWEEN = 6
