@@ -71,12 +71,10 @@ def groups_table(report: Report) -> Table:
 
 
 def levers_table(report: Report) -> Table:
-    """What the levers claim."""
-    table = Table(
-        title="by lever, as their decisions claim (they overlap; the total above is what counts)", title_justify="left", box=None, pad_edge=False
-    )
-    for head in ("lever", "decisions", "saved USD", "saved tokens", "failed open"):
-        table.add_column(head, justify="left" if head == "lever" else "right")
+    """What the decisions of each lever claim. They overlap, so only the total of the ledger counts."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("by lever, as claimed", "decisions", "saved USD", "saved tokens", "failed open"):
+        table.add_column(head, justify="left" if head.startswith("by lever") else "right")
     for line in report.levers:
         table.add_row(line.lever, f"{line.claims:,}", usd(line.saved_usd), _count(line.saved_tokens), f"{line.failed_open:,}")
     return table
