@@ -22,11 +22,16 @@ from farthing.wire.whole import read_account
 class Outlet(Protocol):
     """What the flow needs of an answer on its way out."""
 
-    flows: bool  # True: bytes go out as they come. False: everything at `finish`
-    usage: Usage | None
-    finish_reason: str | None
-    model: str | None
-    text_bytes: int
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def finish_reason(self) -> str | None: ...
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of the answer so far."""
+        ...
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -50,8 +55,6 @@ class Outlet(Protocol):
 class PassStream:
     """Native streams: bytes pass untouched, with one eye on usage and the end."""
 
-    flows = True
-
     def __init__(self, inbound: Inbound) -> None:
         self._tap = Tap(inbound.dialect, wants_usage=inbound.peek.wants_usage, choices=inbound.peek.n)
         self.feed = self._tap.feed
@@ -68,10 +71,6 @@ class PassStream:
         return self._tap.finish_reason
 
     @property
-    def model(self) -> str | None:
-        return self._tap.model
-
-    @property
     def text_bytes(self) -> int:
         return self._tap.text_bytes
 
@@ -85,8 +84,6 @@ class PassStream:
 
 class TranslatedStream:
     """A stream in another dialect than the caller's, translated event by event."""
-
-    flows = True
 
     def __init__(self, source: Dialect, inbound: Inbound) -> None:
         self._reader = LANGUAGES[source].reader()
@@ -108,10 +105,6 @@ class TranslatedStream:
     @property
     def finish_reason(self) -> str | None:
         return self._collector.finish
-
-    @property
-    def model(self) -> str | None:
-        return self._collector.model
 
     @property
     def text_bytes(self) -> int:
@@ -137,8 +130,6 @@ class TranslatedStream:
 class Gathered:
     """An answer that is read to its end before the first byte goes out: whole answers, and streams that a check must see first."""
 
-    flows = False
-
     def __init__(self, source: Dialect, source_stream: bool, inbound: Inbound) -> None:
         self._source, self._source_stream, self._inbound = source, source_stream, inbound
         self._pieces: list[bytes] = []
@@ -146,7 +137,6 @@ class Gathered:
         self._changed = False
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
-        self.model: str | None = None
         self.text_bytes = 0
 
     @property
@@ -166,7 +156,7 @@ class Gathered:
         if self._source_stream:
             self._read_stream(partial=False)
         else:
-            self.usage, self.finish_reason, self.model = read_account(self._source, self.body)
+            self.usage, self.finish_reason, _ = read_account(self._source, self.body)
 
     def _read_stream(self, *, partial: bool) -> None:
         reader, collector = LANGUAGES[self._source].reader(), Collector()
@@ -178,7 +168,7 @@ class Gathered:
             if not reader.ended:
                 raise UpstreamBroken("The upstream's stream ended in the middle of the answer.")
         self._answer = collector.answer()
-        self.usage, self.finish_reason, self.model = collector.usage, collector.finish, collector.model
+        self.usage, self.finish_reason = collector.usage, collector.finish
 
     def answer(self) -> Answer:
         if self._answer is None:

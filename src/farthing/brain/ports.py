@@ -1,6 +1,6 @@
 """What the brain needs from the world. Models, stores and measure fulfil these; tests bring fakes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from farthing.core.call import Call, Reply
@@ -32,7 +32,7 @@ class Book(Protocol):
 class Models(Protocol):
     """Every model service behind one door: deadlines, retries, breakers and failover live there."""
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Awaitable[Reply]:
         """The reply, its head read. Raises the `Upstream` branch of the error tree."""
         ...
 
@@ -65,6 +65,10 @@ class CatalogPort(Protocol):
         """A model by its name, or by service/model. Raises `ModelNotFound` with suggestions."""
         ...
 
+    def names(self) -> list[str]:
+        """What a caller may name: the aliases and the configured models."""
+        ...
+
     def tier(self, name: TierName) -> tuple[Target, ...]:
         """Models of a tier in order of preference; empty when none is configured."""
         ...
@@ -91,8 +95,13 @@ class Listener(Protocol):
 class Caller(Protocol):
     """Who asked, and hears the answer. `gone` turns true when nobody listens any more; writing is harmless then."""
 
-    gone: bool
-    started: bool  # the head has been sent
+    @property
+    def gone(self) -> bool: ...
+
+    @property
+    def started(self) -> bool:
+        """The head has been sent."""
+        ...
 
     def listen(self, on_gone: Callable[[], None]) -> None: ...
 

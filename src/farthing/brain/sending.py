@@ -39,7 +39,8 @@ def route(trip: Trip) -> tuple[Target, ...]:
 async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
     """Open a reply from the first target that answers. A failure after the first byte is not retried; it never comes here."""
     x, house = trip.x, trip.house
-    for position, target in enumerate(targets):
+    last = targets[-1]
+    for target in targets:
         x.target = target
         call = make_call(trip, target)
         started_s = trip.sent_s = house.clock.monotonic()
@@ -48,14 +49,14 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
             trip.reply = await house.models.send(call)
         except Upstream as error:
             _note_failure(trip, target, error, house.clock.monotonic() - started_s)
-            if position + 1 == len(targets) or not worth_another(error) or house.clock.monotonic() >= call.deadline_s:
+            if target is last or not worth_another(error) or house.clock.monotonic() >= call.deadline_s:
                 raise
             x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
             continue
-        break
-    if len(targets) > 1 and x.target is not targets[0]:
-        house.router.answered(x.inbound, x.target, now=house.clock.monotonic())
-    _open(trip, call, x.target)
+        if target is not targets[0]:
+            house.router.answered(x.inbound, target, now=house.clock.monotonic())
+        _open(trip, call, target)
+        return
 
 
 def make_call(trip: Trip, target: Target) -> Call:

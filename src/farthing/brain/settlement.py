@@ -61,7 +61,7 @@ def dearest(trip: Trip, targets: tuple[Target, ...]) -> _Room:
 
 async def reserve(trip: Trip, targets: tuple[Target, ...]) -> None:
     """Quote, check the endpoint's caps, and set everything aside in one durable step. Raises what refuses it."""
-    x, house = trip.x, trip.house
+    x = trip.x
     room = dearest(trip, targets)
     x.quote = room.quote
     trip.envelope.check_quote(room.quote, room.target)

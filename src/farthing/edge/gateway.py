@@ -1,7 +1,7 @@
 """The running gateway as the edge sees it: the house of the day, keys, seats, and the word that it is stopping."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 from farthing.brain.house import House
@@ -39,7 +39,7 @@ class Gateway:
         self.in_flight = 0
 
     @contextmanager
-    def seat(self) -> Iterator[None]:
+    def seat(self) -> Generator[None]:
         """A place among the requests being served. Raises `Unavailable` when all are taken."""
         most = self.house.config.server.max_in_flight
         if self.in_flight >= most:

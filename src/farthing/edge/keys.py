@@ -12,7 +12,8 @@ OPEN = Principal(key_id=None, tenant="default", role="admin")
 class Authenticator(Protocol):
     """The table of virtual keys."""
 
-    any_keys: bool
+    @property
+    def any_keys(self) -> bool: ...
 
     def authenticate(self, secret: str) -> Principal:
         """Raises `NotAuthenticated`."""

@@ -67,7 +67,9 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """As uvicorn does it, but for the cycle, the Host check and web sockets, of which there are none."""
         self.head_since_s = None
-        parser, scope = self.parser, self.scope
+        parser: Any = self.parser
+        app: Any = self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        scope = self.scope
         version = parser.get_http_version()
         if self._hosts != 1 and version == "1.1":
             self._refuse(InvalidRequest(f"A request needs exactly one Host header; this one has {self._hosts}."))
@@ -79,7 +81,7 @@ class GatewayProtocol(HttpToolsProtocol):
         scope["raw_path"] = raw_path
         scope["query_string"] = query
         scope["farthing.connection"] = self  # type: ignore[typeddict-unknown-key]
-        previous = self.cycle
+        previous: Any = self.cycle
         self.cycle = GatewayCycle(
             scope=scope,
             transport=self.transport,
@@ -94,10 +96,10 @@ class GatewayProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if previous is None or previous.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            self._start_asgi_task(self.cycle, app)  # pyright: ignore[reportUnknownArgumentType]
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.appendleft((self.cycle, app))  # pyright: ignore[reportUnknownArgumentType]
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

@@ -44,11 +44,10 @@ def test_followers_meet_the_leaders_error_where_the_leader_met_it() -> None:
         flight.depart(CALL, TARGET)
         flight.publish(b"a")
         flights.end(flight, UpstreamBroken("cut"))
-        seen = []
+        pieces = aiter(flight.pieces())
+        assert await anext(pieces) == b"a"
         with pytest.raises(UpstreamBroken):
-            async for piece in flight.pieces():
-                seen.append(piece)
-        assert seen == [b"a"]
+            await anext(pieces)
 
     asyncio.run(main())
 

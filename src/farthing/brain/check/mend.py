@@ -16,6 +16,7 @@ _MAX_STARTS = 8
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "‘": "’", "’": "’"}
 _LITERALS: dict[str, Any] = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "undefined": None}
 _ENDS = ",:}]"
+_NO_TEXT = ("//", "/*", "```")
 _ESCAPES = '"\\/bfnrtu'
 
 
@@ -162,9 +163,13 @@ class _Reader:
         at, text = self.at, self.text
         while at < len(text) and text[at].isspace():
             at += 1
-        return (
-            at == len(text) or text[at] in _ENDS or text.startswith(("//", "/*", "```"), at) or ("\n" in text[self.at : at] and text[at] in _QUOTES)
-        )
+        if at == len(text) or text[at] in _ENDS or text.startswith(_NO_TEXT, at):
+            return True
+        if text[at] not in _QUOTES or at == self.at:
+            return False
+        if "\n" not in text[self.at : at]:
+            raise Broken(f"a comma or a quote is missing at character {at}")
+        return True
 
     def _escape(self) -> str:
         char = self.text[self.at : self.at + 1]

@@ -35,7 +35,7 @@ _PHONES = (
 )
 # Kinds that a pattern alone cannot tell; each gets a pass of its own, so that a false one hides nothing.
 CHECKED_ROWS: tuple[tuple[str, str, Narrow], ...] = (
-    ("secret", rf"(?i:\b(?:{_SECRET_NAMES})\b[\"']?\s*(?:[:=]|\bis\b)\s*)[\"']?[^\s\"',;]{{4,}}", secret_span),
+    ("secret", rf"(?i:\b(?:{_SECRET_NAMES})\b[\"']?\s*(?:[:=]|\bis\b)\s*)[\"']?[^\s\"',;]{{4,}}[\"']?", secret_span),
     ("iban", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", iban_span),
     ("card", r"\b\d(?:[ -]?\d){12,30}\b", card_span),
     ("ip", r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", ip_span),

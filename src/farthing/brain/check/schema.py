@@ -36,7 +36,7 @@ def check_answer(schema: dict[str, Any], text: str, *, complete: bool = True) ->
     validator = _validator(schema)
     try:
         value = _decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         problem = f"not JSON: {error}"
     else:
         found = _problem(validator, value)
@@ -61,9 +61,13 @@ def repair_prompt(schema: dict[str, Any], text: str, problem: str) -> str:
 
 
 def _problem(validator: jsonschema_rs.Validator, value: Any) -> str | None:
-    if validator.is_valid(value):
+    """The first thing wrong with a value, `None` when nothing is."""
+    try:
+        error = next(iter(validator.iter_errors(value)), None)
+    except ValueError as error:
+        return f"cannot be checked: {error}"[:_PROBLEM_CHARS]  # nested deeper than the validator goes
+    if error is None:
         return None
-    error = next(iter(validator.iter_errors(value)))
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     return f"at ${place}: {error.message}"[:_PROBLEM_CHARS]
 
@@ -91,4 +95,6 @@ def _never_fetch(uri: str) -> NoReturn:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text.encode()  # half a surrogate pair cannot be sent on
+    return text

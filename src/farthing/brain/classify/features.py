@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from farthing.brain.classify.words import DOMAINS, MARKS, RISKS, ROWS, Row
 
-HEAD_CHARS = 3000
+HEAD_CHARS = 2000
 TAIL_CHARS = 1000
 
 # Apostrophes vanish ("what's" -> "whats"); other punctuation parts words. `+` stays for C++.

@@ -11,7 +11,7 @@ _TASKS = frozenset(feature for feature, _, _ in TASKS)
 # What every question holds says nothing about the task when it stands in a system prompt.
 _BACKGROUND_TASKS = _TASKS - {"task:qa", "task:chat", "task:math"}
 _BACKGROUND_SHARE = 0.6
-_MOST_FOR_QA = 4.0
+_MOST_FOR_QA = 2.5
 _SHORT_CHARS = 400
 _GREETING_CHARS = 60
 _UNSURE = 0.3
@@ -54,7 +54,7 @@ def _add_situation(points: Points, asked: str, scores: Scores, background: Score
     if peek.answer_schema is not None or peek.wants_json:
         _add(points, "task:extract", 2)
     if "support" in background or "support" in scores:
-        _add(points, "task:faq_qna", 3)
+        _add(points, "task:faq_qna", 4)
     elif scores.get("self", 0) and len(asked) < _SHORT_CHARS and "task:faq_qna" in points:
         _add(points, "task:faq_qna", min(3, scores["self"]))
     if "task:chat" in points and len(asked) > _GREETING_CHARS:
