@@ -96,7 +96,7 @@ ANSWER = Answer(
     text=TEXT,
     tool_calls=(ToolCall("call_1", "weather", WEATHER), ToolCall("call_2", "now", "{}")),
     finish=Finish.TOOL_CALLS,
-    usage=Usage(input_tokens=20, output_tokens=9, cached_tokens=5, reasoning_tokens=2),
+    usage=Usage(input_tokens=20, output_tokens=9, cached_tokens=5, cache_write_tokens=0, reasoning_tokens=2),
 )
 NOTES = Thinking("Let me see.", "c2ln")
 
@@ -126,7 +126,7 @@ CHAT_ANSWER: dict[str, Any] = {
         "prompt_tokens": 20,
         "completion_tokens": 9,
         "total_tokens": 29,
-        "prompt_tokens_details": {"cached_tokens": 5, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 2, "accepted_prediction_tokens": 0},
     },
     "service_tier": "default",
@@ -160,7 +160,7 @@ RESPONSES_ANSWER: dict[str, Any] = {
     "metadata": {},
     "usage": {
         "input_tokens": 20,
-        "input_tokens_details": {"cached_tokens": 5},
+        "input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 0},
         "output_tokens": 9,
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 29,
@@ -182,6 +182,7 @@ MESSAGES_ANSWER: dict[str, Any] = {
     "usage": {
         "input_tokens": 15,
         "cache_read_input_tokens": 5,
+        "cache_creation_input_tokens": 0,
         "output_tokens": 9,
         "output_tokens_details": {"thinking_tokens": 2},
         "service_tier": "standard",
@@ -243,7 +244,11 @@ MESSAGES_HEAD = b"".join(
         _named(
             "message_start",
             message=MESSAGES_ANSWER
-            | {"content": [], "stop_reason": None, "usage": {"input_tokens": 15, "cache_read_input_tokens": 5, "output_tokens": 1}},
+            | {
+                "content": [],
+                "stop_reason": None,
+                "usage": {"input_tokens": 15, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 0, "output_tokens": 1},
+            },
         ),
         _named("ping"),
         _block(

@@ -178,7 +178,7 @@ class TestChatRules:
         usage_chunk = self.chunks(cost_usd=Decimal("0.0000012"))[-2]
         assert usage_chunk["choices"] == []
         assert usage_chunk["usage"]["cost"] == 0.0000012
-        assert usage_chunk["usage"]["prompt_tokens_details"] == {"cached_tokens": 5}
+        assert usage_chunk["usage"]["prompt_tokens_details"] == {"cached_tokens": 5, "cache_write_tokens": 0}
         assert all("usage" not in chunk for chunk in self.chunks(wants_usage=False)[:-1])
 
     def test_a_cut_is_told(self) -> None:

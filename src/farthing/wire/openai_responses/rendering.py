@@ -61,7 +61,7 @@ def _items(turn: Message) -> list[dict[str, Any]]:
             spoken.append(_content_part(part, turn.role))
     if not spoken:
         return items
-    message = {"role": turn.role, "content": spoken}
+    message = {"role": turn.role, "content": spoken[0]["text"] if len(spoken) == 1 and "text" in spoken[0] else spoken}
     return [message, *items] if turn.role == "assistant" else [*items, message]
 
 
