@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 from farthing import config
 from farthing.core.clock import SystemClock
-from farthing.core.ledger import Release, Reserved
+from farthing.core.ledger import Hold, Refusal, Release, Reserved
 from farthing.stores.sqlite import Book
 from tests.stores.samples import hold, intent, row
 
@@ -53,10 +53,14 @@ async def _race(path: str, name: str, rounds: Connection) -> None:
 
 
 async def _admitted(book: Book, name: str, kind: str, meter: str, limit: int, callers: int) -> int:
-    held = hold(meter, 1, limit)
-    ids = [f"{name}.{meter}.{caller}" for caller in range(callers)]
-    if kind == "reserve":
-        verdicts = await asyncio.gather(*(book.reserve(intent(each, held), [held]) for each in ids))
-    else:
-        verdicts = await asyncio.gather(*(book.record(row(each), [held]) for each in ids))
+    verdicts = await asyncio.gather(*(_ask(book, kind, f"{name}.{meter}.{caller}", hold(meter, 1, limit), caller % 8) for caller in range(callers)))
     return sum(isinstance(verdict, Reserved) for verdict in verdicts)
+
+
+async def _ask(book: Book, kind: str, request_id: str, held: Hold, after: int) -> Reserved | Refusal:
+    """Ask once that many other groups have been written, so that the processes' groups interleave."""
+    for _ in range(after):
+        await book.run(lambda connection: connection.execute("UPDATE control SET value = value + 1 WHERE name = 'race'").rowcount)
+    if kind == "reserve":
+        return await book.reserve(intent(request_id, held), [held])
+    return await book.record(row(request_id), [held])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from farthing import config
@@ -34,6 +35,10 @@ def with_store(path: str, test: Test, *, clock: FrozenClock | None = None, max_b
     asyncio.run(run())
 
 
+def keep(answers: AnswerStore, kept: StoredAnswer) -> bool:
+    return answers.keep(*msgspec.structs.astuple(kept))
+
+
 async def written(book: Book) -> None:
     """What was put so far is in the file: the group of an operation carries it."""
     for number in range(40):
@@ -43,8 +48,8 @@ async def written(book: Book) -> None:
 def test_answers_outlive_a_restart_newest_first_to_fit(path: str) -> None:
     async def fill(_: Book, answers: AnswerStore) -> None:
         for key in "abc":
-            assert answers.put(answer(key, body=key.encode() * 96))
-        assert answers.put(answer("dead", expires_at=NOON - 1))
+            assert keep(answers, answer(key, body=key.encode() * 96))
+        assert keep(answers, answer("dead", expires_at=NOON - 1))
 
     async def read(_: Book, answers: AnswerStore) -> None:
         assert answers.load(1000) == [answer(key, body=key.encode() * 96) for key in "abc"]
@@ -57,12 +62,12 @@ def test_answers_outlive_a_restart_newest_first_to_fit(path: str) -> None:
 
 def test_a_worker_sees_what_others_put(path: str) -> None:
     async def test(book: Book, answers: AnswerStore) -> None:
-        answers.put(answer("old"))
+        keep(answers, answer("old"))
         await written(book)
         other = AnswerStore(book)
         cursor = other.cursor()
-        answers.put(answer("a", body=b"1"))
-        answers.put(answer("a", body=b"2"))
+        keep(answers, answer("a", body=b"1"))
+        keep(answers, answer("a", body=b"2"))
         await written(book)
         changes = other.since(cursor)
         assert changes.added == (answer("a", body=b"2"),)
@@ -76,7 +81,7 @@ def test_deletions_reach_other_workers(path: str) -> None:
         other = AnswerStore(book)
         cursor = other.cursor()
         for key, tenant in (("a", "acme"), ("b", "acme"), ("c", "other"), ("d", "third")):
-            answers.put(answer(key, tenant))
+            keep(answers, answer(key, tenant))
         await written(book)
         assert await answers.delete(key=b"a") == 1
         assert await answers.delete(key=b"a") == 0
@@ -95,12 +100,12 @@ def test_a_deletion_wins_over_an_older_answer_that_still_waits(path: str) -> Non
     clock = FrozenClock(NOON)
 
     async def test(book: Book, answers: AnswerStore) -> None:
-        answers.put(answer("a"))
-        answers.put(answer("b", "other"))
+        keep(answers, answer("a"))
+        keep(answers, answer("b", "other"))
         clock.advance(1)
         await answers.delete(tenant="acme")
-        answers.put(answer("a", body=b"late", created_at=NOON))
-        answers.put(answer("c", created_at=NOON + 2))
+        keep(answers, answer("a", body=b"late", created_at=NOON))
+        keep(answers, answer("c", created_at=NOON + 2))
         await written(book)
         assert {each.key for each in answers.load(1000)} == {b"b", b"c"}
 
@@ -109,7 +114,7 @@ def test_a_deletion_wins_over_an_older_answer_that_still_waits(path: str) -> Non
 
 def test_under_load_answers_are_dropped_not_queued(path: str) -> None:
     async def test(_: Book, answers: AnswerStore) -> None:
-        accepted = [answers.put(answer(str(number))) for number in range(1000)]
+        accepted = [keep(answers, answer(str(number))) for number in range(1000)]
         assert accepted[0]
         assert not accepted[-1]
         assert 200 < sum(accepted) < 400
@@ -120,7 +125,7 @@ def test_under_load_answers_are_dropped_not_queued(path: str) -> None:
 def test_the_file_keeps_no_more_than_it_may(path: str) -> None:
     async def test(book: Book, answers: AnswerStore) -> None:
         for number in range(100):
-            answers.put(answer(str(number), body=b"x" * 96))
+            keep(answers, answer(str(number), body=b"x" * 96))
             await written(book) if number % 20 == 19 else None
         await answers.delete(key=b"none")
         kept = query(path, "SELECT count(*), sum(length(body) + length(meta)) FROM cache_entries")

@@ -9,7 +9,7 @@ import pytest
 
 from farthing import config
 from farthing.core.errors import ConfigError
-from farthing.stores.sqlite import database
+from farthing.stores.sqlite import Keys, database
 from farthing.stores.sqlite.migrations import migrate
 from tests.stores.samples import query
 
@@ -18,19 +18,21 @@ PROCESSES = multiprocessing.get_context("forkserver")
 
 def _prepare(path: str, rounds: int, gate: "multiprocessing.synchronize.Barrier") -> None:
     for number in range(rounds):
-        gate.wait()
-        database.prepare(config.Store(path=f"{path}{number}"))
+        gate.wait(30)
+        store = config.Store(path=f"{path}{number}")
+        database.prepare(store)
+        Keys.load(store, environ={}).shut()
 
 
 def test_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     gate = PROCESSES.Barrier(3)
-    children = [PROCESSES.Process(target=_prepare, args=(str(tmp_path / "new"), 10, gate)) for _ in range(3)]
+    children = [PROCESSES.Process(target=_prepare, args=(str(tmp_path / "new"), 20, gate)) for _ in range(3)]
     for child in children:
         child.start()
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0, 0, 0]
-    for number in range(10):
+    for number in range(20):
         assert query(str(tmp_path / f"new{number}"), "SELECT name FROM control") == [("keys",)]
 
 

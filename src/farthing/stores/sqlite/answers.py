@@ -1,6 +1,6 @@
 """Where the exact cache's answers outlive a restart, and how workers share them.
 
-Guarantees: `put` never waits and may be dropped under load (`False`); `delete` is durable when it returns, wins over every answer made before it,
+Guarantees: `keep` never waits and may be dropped under load (`False`); `delete` is durable when it returns, wins over every answer made before it,
 wherever that still waits to be written, and reaches every worker through `since`. An answer that was replaced or deleted does not any more.
 Off: `cache.enabled = false`.
 """
@@ -53,7 +53,7 @@ class AnswerStore:
         self._clock = book.clock
         self._max_bytes = max_bytes
         self._connection = book.reader()
-        self._since_trim_bytes = max_bytes  # the first put trims what the last run left
+        self._since_trim_bytes = max_bytes  # the first answer trims what the last run left
 
     def cursor(self) -> tuple[int, int]:
         """Where `since` starts for someone who calls `load` right after."""
@@ -92,17 +92,14 @@ class AnswerStore:
             )
         return Changes((), (), cursor)
 
-    def put(self, answer: StoredAnswer) -> bool:
-        """Keep an answer, soon; `False`: dropped, because much is waiting."""
+    def keep(self, key: bytes, tenant: str, entry_id: str, created_at: float, expires_at: float, body: bytes, meta: bytes) -> bool:
+        """Write an answer, soon; `False`: dropped, because much is waiting."""
+        answer = StoredAnswer(key, tenant, entry_id, created_at, expires_at, body, meta)
         accepted = self._book.run_later(lambda connection: self._insert(connection, answer))
         self._since_trim_bytes += _size(answer) if accepted else 0
         if self._since_trim_bytes > self._max_bytes // 4 and self._book.run_later(self._trim):
             self._since_trim_bytes = 0
         return accepted
-
-    def keep(self, key: bytes, tenant: str, entry_id: str, created_at: float, expires_at: float, body: bytes, meta: bytes) -> bool:
-        """`put`, spelled out for callers that do not know this module's nouns."""
-        return self.put(StoredAnswer(key, tenant, entry_id, created_at, expires_at, body, meta))
 
     async def delete(self, *, key: bytes | None = None, tenant: str | None = None) -> int:
         """Delete one key's answer, a tenant's, or all; how many there were. Raises `StoreUnavailable`."""

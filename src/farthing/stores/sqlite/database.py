@@ -54,7 +54,7 @@ def connect(store: config.Store) -> sqlite3.Connection:
     connection = sqlite3.connect(store.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS)
     try:
         patiently(connection, "PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'FULL' if store.durability == 'power' else 'NORMAL'}")
+        patiently(connection, f"PRAGMA synchronous={'FULL' if store.durability == 'power' else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_AUTOCHECKPOINT_PAGES}")
     except sqlite3.Error:
         connection.close()

@@ -26,7 +26,7 @@ from farthing.core.errors import ConfigError, NotAuthenticated, NotFound
 from farthing.core.ids import new_id
 from farthing.core.request import KeyLimits, Principal, Role
 from farthing.stores.sqlite import database
-from farthing.stores.sqlite.transaction import transaction
+from farthing.stores.sqlite.transaction import patiently, transaction
 
 _PREFIX = "fk-"
 _SECRET_BYTES = 32
@@ -161,10 +161,10 @@ class Keys:
 
     def refresh(self) -> bool:
         """Read the keys again if any process changed them; whether that was so."""
-        version: int = self._connection.execute("SELECT value FROM control WHERE name = 'keys'").fetchone()[0]
+        version: int = patiently(self._connection, "SELECT value FROM control WHERE name = 'keys'").fetchone()[0]
         if version == self._version:
             return False
-        found = self._connection.execute(f"SELECT digest, {_COLUMNS} FROM keys").fetchall()
+        found = patiently(self._connection, f"SELECT digest, {_COLUMNS} FROM keys").fetchall()
         keys = {bytes(digest): _key(values) for digest, *values in found}
         self._entries = {digest: _Entry(key, key.principal) for digest, key in keys.items()}
         self._version = version

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from farthing.core.errors import ConfigError
-from farthing.stores.sqlite.transaction import transaction
+from farthing.stores.sqlite.transaction import patiently, transaction
 
 _FOLDER = Path(__file__).parent.parent / "migrations"
 
@@ -32,7 +32,7 @@ def migrate(connection: sqlite3.Connection, path: str, folder: Path = _FOLDER) -
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return int(patiently(connection, "PRAGMA user_version").fetchone()[0])
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -11,18 +11,19 @@ import msgspec
 
 from farthing.core.ledger import Intent, LedgerRow, Release
 from farthing.stores.sqlite.group import Op
+from farthing.stores.sqlite.transaction import patiently
 
 _FIELDS = LedgerRow.__struct_fields__
 _MESSAGE = "The gateway stopped with this request in flight; its cost is the estimate made before the call."
 
 
 def slots_with_intents(connection: sqlite3.Connection) -> list[int]:
-    return [row[0] for row in connection.execute("SELECT DISTINCT slot FROM intents").fetchall()]
+    return [row[0] for row in patiently(connection, "SELECT DISTINCT slot FROM intents").fetchall()]
 
 
 def settle_orphans(connection: sqlite3.Connection, slot: int) -> list[Op]:
     """Operations that settle every intent of a slot whose owner is dead. Empty when there is none."""
-    found = connection.execute("SELECT intent FROM intents WHERE slot = ? ORDER BY request_id, part", (slot,)).fetchall()
+    found = patiently(connection, "SELECT intent FROM intents WHERE slot = ? ORDER BY request_id, part", (slot,)).fetchall()
     requests: dict[str, list[Intent]] = {}
     for (text,) in found:
         intent = msgspec.json.decode(text, type=Intent)

@@ -1,7 +1,8 @@
 """Take SQLite's write lock and give it back, with patience of our own.
 
 SQLite's busy handler sleeps 1-100 ms between tries, but a group commits in 0.2 ms: look again sooner. Some statements, such as the switch to
-WAL, fail at once without asking that handler at all. So every connection has it off and waits here, up to `LOCK_TIMEOUT_S`.
+WAL, fail at once without asking that handler at all. So every connection has it off and waits here, up to `LOCK_TIMEOUT_S`: writers in `begin`,
+readers in `patiently`, because a process that recovers the log or is the last to close shuts them out for a moment.
 """
 
 import sqlite3
@@ -14,12 +15,12 @@ _FIRST_PAUSE_S = 0.000_1
 _LONGEST_PAUSE_S = 0.002
 
 
-def patiently(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
+def patiently(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
     """Run a statement that another connection may be in the way of. Raises SQLITE_BUSY when it still is after `LOCK_TIMEOUT_S`."""
     waited_s, pause_s = 0.0, _FIRST_PAUSE_S
     while True:
         try:
-            return connection.execute(sql)
+            return connection.execute(sql, values)
         except sqlite3.OperationalError as error:
             if primary_code(error) != "SQLITE_BUSY" or waited_s >= LOCK_TIMEOUT_S:
                 raise
