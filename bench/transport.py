@@ -2,7 +2,8 @@
 
     python bench/transport.py [--calls 40000] [--concurrency 16] [--loop uvloop|asyncio]
 
-This process runs on the first core, the mocks on the last. Prints one row per case: microseconds of this process's CPU per call (median of 5 rounds), and calls per second.
+This process runs on the first core, the mocks on the last. Prints one row per case: microseconds of this process's CPU per call
+(median of 5 rounds), and calls per second.
 """
 
 import argparse

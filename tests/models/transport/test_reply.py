@@ -147,3 +147,16 @@ def test_the_end_is_told_once_and_to_late_comers_too() -> None:
             assert len(told) == 3
 
     asyncio.run(run())
+
+
+def test_what_came_before_nonsense_in_the_same_packet_is_delivered() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def run() -> None:
+        async with serving(play.raw(head + b"5\r\n:ok\n\n\r\nnonsense\r\n")) as rig:
+            reply = await rig.ask()
+            assert await reply.next() == b":ok\n\n"
+            with pytest.raises(UpstreamBroken, match=r"does not speak HTTP/1\.1"):
+                await reply.next()
+
+    asyncio.run(run())

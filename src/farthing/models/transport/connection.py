@@ -34,6 +34,8 @@ class Connection(asyncio.Protocol):
         self.exchanges = 0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self._bodies: list[bytes] = []  # parsed in this round, not yet in the reply
+        self.on_body = self._bodies.append  # a C function: events often come thirty in one read
         self._parser = HttpResponseParser(self)
         self._transport: asyncio.Transport  # from connection_made on, which comes before anything else
         self._open = False
@@ -104,9 +106,12 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self._complete:
+                self._hand_over()
                 self._fail(UpstreamBroken(f"{self.where} does not speak HTTP/1.1: {error}."))
                 return
             self._surplus = True
+        if self._bodies:
+            self._hand_over()
         self._barren = self._barren + len(data) if reply.received == received else 0
         if self._oversized or (self._barren > HEAD_LIMIT_BYTES and not self._complete):
             self._fail(UpstreamBroken(f"{self.where} sent more than {HEAD_LIMIT_BYTES} bytes of headers."))
@@ -150,14 +155,18 @@ class Connection(asyncio.Protocol):
         if self._barren + self._feeding > HEAD_LIMIT_BYTES:
             self._oversized = sum(len(name) + len(value) + 4 for name, value in self._headers.items()) > HEAD_LIMIT_BYTES
 
-    def on_body(self, body: bytes) -> None:
-        if self._reply is not None and not self._complete:
-            self._reply.add(body)
-
     def on_message_complete(self) -> None:
-        if not self._interim:
+        if not self._interim and not self._complete:
+            self._hand_over()
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()
+
+    def _hand_over(self) -> None:
+        """Body parsed so far goes to the reply; what came behind its end goes nowhere."""
+        bodies = self._bodies
+        if bodies and self._reply is not None and not self._complete:
+            self._reply.add(bodies[0] if len(bodies) == 1 else b"".join(bodies))
+        bodies.clear()
 
     # endings
 
