@@ -4,6 +4,8 @@ import asyncio
 import gc
 import ipaddress
 import logging
+import os
+import signal
 import socket
 from collections.abc import Callable
 
@@ -67,7 +69,7 @@ class Running:
             keys=self.keys,
             metrics=self.metrics,
             clock=clock,
-            reload=self.reload,
+            reload=self._reload_everywhere,
             ready=self._missing,
             forget_answers=self._forget_answers,
         )
@@ -105,6 +107,13 @@ class Running:
         if (config.server, config.store) != (old.config.server, old.config.store):
             log.warning("changes under [server] and [store] need a restart; the rest is in force")
         return "reloaded"
+
+    async def _reload_everywhere(self) -> str:
+        """Here first, so that a bad configuration is refused; then in the other workers, by way of the parent."""
+        source = await self.reload()
+        if self._config.server.workers > 1:
+            os.kill(os.getppid(), signal.SIGHUP)
+        return source
 
     def on_hangup_signal(self) -> None:
         """SIGHUP."""

@@ -16,14 +16,23 @@ def admit(trip: Trip) -> None:
     """What can be refused before any work: length and forbidden topics. Keys and rates were and will be checked elsewhere."""
     inbound, house = trip.x.inbound, trip.house
     most = house.config.limits.input_tokens
-    if most is not None and (tokens := house.tokens.estimate(inbound.peek.text_bytes)) > most:
-        raise InputTooLong(f"The input has about {tokens} tokens; {most} are allowed. Shorten it, or raise `limits.input_tokens`.")
+    if most is not None and (tokens := _input_tokens(trip, most)) > most:
+        raise InputTooLong(f"The input has {tokens} tokens; {most} are allowed. Shorten it, or raise `limits.input_tokens`.")
     if house.guardrails.active("input"):
         for turn in inbound.peek.turns:
             verdict = house.guardrails.inspect(turn.text, "input")
             if verdict.blocked_by is not None:
                 trip.x.decisions.append(Decision("guard", "blocked", f"input matches '{verdict.blocked_by}'"))
                 raise GuardrailBlocked(f"The request was refused by guardrail '{verdict.blocked_by}'.")
+
+
+def _input_tokens(trip: Trip, most: int) -> int:
+    """The estimate where it is far from the limit, a count where it is not."""
+    peek, tokens = trip.x.inbound.peek, trip.house.tokens
+    estimate = tokens.estimate(peek.text_bytes)
+    if not most / 2 < estimate < most * 2:
+        return estimate
+    return tokens.count("\n".join(turn.text for turn in peek.turns), peek.model)
 
 
 def route(trip: Trip) -> tuple[Target, ...]:
@@ -88,6 +97,8 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
         trip.raw = []
     if trip.flight is not None:
         trip.flight.depart(call, target)
+    if trip.reply is not None:
+        x.queue_s += trip.reply.queue_s
 
 
 def _must_gather(trip: Trip) -> bool:

@@ -25,21 +25,24 @@ def model_route(dialect: Dialect) -> Handler:
         exchange: Exchange | None = None
         try:
             headers = headers_of(scope)
-            limits = gateway.house.config.limits
-            body = await read_body(receive, headers, limits.body_bytes)
+            house = gateway.house
+            body = await read_body(receive, headers, house.config.limits.body_bytes)
             inbound = build_inbound(
                 request_id=request_id,
                 dialect=dialect,
                 body=body,
                 headers=headers,
                 principal=principal,
-                limits=limits,
+                config=house.config,
                 started_s=started_s,
                 received_at=now,
             )
             exchange = Exchange(inbound)
-            with gateway.seat():
-                await journey(exchange, gateway.house, caller)
+            gateway.take_seat()
+            try:
+                await journey(exchange, house, caller)
+            finally:
+                gateway.leave_seat()
         except ClientLeft:
             return
         except FarthingError as error:

@@ -1,8 +1,7 @@
 """The running gateway as the edge sees it: the house of the day, keys, seats, and the word that it is stopping."""
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from farthing.brain.house import House
 from farthing.core.clock import Clock
@@ -38,19 +37,17 @@ class Gateway:
         self.forget_answers = forget_answers  # of one tenant, or of all
         self.in_flight = 0
 
-    @contextmanager
-    def seat(self) -> Generator[None]:
-        """A place among the requests being served. Raises `Unavailable` when all are taken."""
+    def take_seat(self) -> None:
+        """A place among the requests being served, until `leave_seat`. Raises `Unavailable` when all are taken."""
         most = self.house.config.server.max_in_flight
         if self.in_flight >= most:
             raise Unavailable(f"All {most} places of this worker are taken (`server.max_in_flight`). Try again shortly.", retry_after_s=1.0)
         self.in_flight += 1
         self.metrics.in_flight(self.in_flight)
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-            self.metrics.in_flight(self.in_flight)
+
+    def leave_seat(self) -> None:
+        self.in_flight -= 1
+        self.metrics.in_flight(self.in_flight)
 
     def tell_refused(self, error: FarthingError, dialect: Dialect, exchange: Exchange | None) -> None:
         """Log a request that ended in an error, once. Settled ones are in the ledger too."""

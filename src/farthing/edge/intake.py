@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NoReturn
 
-from farthing.config import Limits
+from farthing.config import Config
 from farthing.core.errors import BodyTooLarge, InvalidRequest, NotPermitted
 from farthing.core.ids import new_id
 from farthing.core.request import Dialect, Inbound, Peek, Principal
@@ -63,11 +63,12 @@ def build_inbound(
     body: bytes,
     headers: Mapping[bytes, bytes],
     principal: Principal,
-    limits: Limits,
+    config: Config,
     started_s: float,
     received_at: float,
 ) -> Inbound:
     """Everything the brain wants to know, read once."""
+    limits = config.limits
     view = peek(dialect, body, json_depth=limits.json_depth, max_messages=limits.messages)
     tenant = tenant_of(headers, principal)
     return Inbound(
@@ -87,6 +88,7 @@ def build_inbound(
         no_store=b"no-store" in headers.get(b"cache-control", b""),
         task_type=_label(headers, b"x-farthing-task"),
         domain=_label(headers, b"x-farthing-domain"),
+        tenant_tier=config.tenant_tiers.get(tenant),
         language=_label(headers, b"x-farthing-language"),
         forward_headers=tuple((name.decode(), headers[name].decode("latin-1")) for name in _FORWARDED if name in headers),
     )

@@ -18,6 +18,7 @@ from farthing.edge.cycle import GatewayCycle
 from farthing.wire.errors import render_error
 
 DEFAULT_HEADER_BYTES = 32_768
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class HeadTooLarge(InvalidRequest):
@@ -34,6 +35,7 @@ class GatewayProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _hosts = 0
     _refusal: FarthingError | None = None
+    _replaying_head = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,17 +47,45 @@ class GatewayProtocol(HttpToolsProtocol):
         if on_gone is not None:
             on_gone()
 
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn does it, but an upgrade that is offered is declined and the request served as it is (RFC 9110, 7.8)."""
+        self._unset_keepalive_if_required()
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offered:
+                data = self._decline_upgrade(data[offered.args[0] :])
+            except httptools.HttpParserError:
+                self.send_400_response("This is not a valid HTTP/1.1 request.")
+                return
+            else:
+                return
+
+    def _decline_upgrade(self, rest: bytes) -> bytes:
+        """What to feed next. httptools stops at the head of a request that offers an upgrade, so its body would be lost, or read as a request
+        of its own; a fresh parser reads on behind the same framing. Java's HttpClient offers h2c with every request."""
+        self.parser = httptools.HttpRequestParser(self)
+        self._replaying_head = True
+        framing = [b"%b: %b\r\n" % header for header in self.headers if header[0] in _FRAMING]
+        return b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest
+
     def on_message_begin(self) -> None:
+        if self._replaying_head:
+            return
         super().on_message_begin()
         self.head_since_s = self.loop.time()
         self._head_bytes = 0
         self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
+        if self._replaying_head:
+            return
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._replaying_head:
+            return
         self._count(len(name) + len(value) + 4)
         name = name.lower()
         if name == b"host":
@@ -65,12 +95,17 @@ class GatewayProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """As uvicorn does it, but for the cycle, the Host check and web sockets, of which there are none."""
+        """As uvicorn does it, but for the cycle, the version and Host checks, and web sockets, of which there are none."""
+        if self._replaying_head:
+            self._replaying_head = False
+            return
         self.head_since_s = None
         parser: Any = self.parser
         app: Any = self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         scope = self.scope
         version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._refuse(InvalidRequest(f"HTTP/{version} is not spoken here. Send HTTP/1.1."))
         if self._hosts != 1 and version == "1.1":
             self._refuse(InvalidRequest(f"A request needs exactly one Host header; this one has {self._hosts}."))
         raw_path, _, query = self.url.partition(b"?")
@@ -100,6 +135,10 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))  # pyright: ignore[reportUnknownArgumentType]
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

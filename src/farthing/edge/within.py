@@ -126,8 +126,11 @@ def served_within(
             inbound = _inbound(to_chat(wanted, gateway), gateway, principal, scope, request_id)
             exchange = Exchange(inbound)
             inner = InnerCaller(caller, stream=inbound.peek.stream)
-            with gateway.seat():
+            gateway.take_seat()
+            try:
                 await journey(exchange, gateway.house, inner)
+            finally:
+                gateway.leave_seat()
             if caller.gone:
                 return
             result = to_answer(Shaped(exchange, inner.answer()))
@@ -168,12 +171,13 @@ def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, scope:
         body=msgspec.json.encode(inner.body),
         headers=headers_of(scope),
         principal=principal,
-        limits=gateway.house.config.limits,
+        config=gateway.house.config,
         started_s=gateway.clock.monotonic(),
         received_at=gateway.clock.now(),
     )
     if inner.tenant:
         inbound.tenant = check_tenant(inner.tenant, principal)
+        inbound.tenant_tier = gateway.house.config.tenant_tiers.get(inbound.tenant)
         inbound.user_hash = hash_user(inbound.tenant, inbound.peek.end_user)
     inbound.endpoint = inner.endpoint or inbound.endpoint
     inbound.run_id = inner.run or inbound.run_id
