@@ -8,6 +8,7 @@ The word lists were tuned by hand on the even rows of each set; the figures are 
 import gzip
 import json
 import sys
+import time
 import timeit
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -133,7 +134,7 @@ def cost() -> None:
         ("100 KB Chinese", inbound([("user", "为什么我们的政策不能改变？" * 2600)])),
     ]
     for name, request in cases:
-        best = min(timeit.repeat(partial(classify, request, TOKENS), number=300, repeat=5)) / 300
+        best = min(timeit.repeat(partial(classify, request, TOKENS), timer=time.process_time, number=300, repeat=7)) / 300
         print(f"classify {name:28}{best * 1e6:8.1f} us")
 
 

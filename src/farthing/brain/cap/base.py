@@ -2,7 +2,8 @@
 
 Guarantees: every limit is reserved before the call and settled after it, never checked and added; a budget of money refuses a model
 whose price is unknown; what was held comes back exactly once; every refusal names the setting to raise and when it resets.
-Costs: no input or output; quote and holds 5 us for a key with requests, tokens and a daily budget (bench/cap.py).
+Costs: no input or output; quote, holds, releases and headers together 7 us for a key with requests, tokens and a daily budget
+(bench/cap.py).
 Off: leave the limits unset. A limit that is set fails closed.
 """
 

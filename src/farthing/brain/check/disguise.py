@@ -2,7 +2,8 @@
 
 Undone are: zero-width, soft-hyphen, bidi, tag and variation characters; full-width, circled and mathematical letters and the like (NFKC); accents
 and strokes laid over letters; Cyrillic, Greek, Armenian, Cherokee and small-capital letters that look Latin; odd spaces, dashes and quotes.
-ASCII text is its own view and costs nothing; other text about 60 us per KB, and the mapping is only made when something matched.
+ASCII text is its own view and costs nothing, Western European text about 10 us per KB, any other 200 us per KB; the mapping back to the
+original is only made when something matched.
 """
 
 from collections.abc import Callable
@@ -55,14 +56,34 @@ _DROP_MARKS: dict[int, None] = dict.fromkeys(
 )
 
 
+_WESTERN_SIGNS = (("ø", "o"), ("Ø", "O"), ("‘", "'"), ("’", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"))
+
+
 def plain(text: str) -> str:
     """The text without invisible characters and with compatible forms made one; its script and accents stay."""
-    return text if text.isascii() else normalize("NFKC", text.translate(_INVISIBLE))
+    if text.isascii():
+        return text
+    return normalize("NFKC", text.replace("\xad", "") if _is_western(text) else text.translate(_INVISIBLE))
 
 
 def latin(text: str) -> str:
     """`plain`, and everything that looks like a Latin letter made one, without accents."""
-    return text if text.isascii() else normalize("NFD", plain(text)).translate(_DROP_MARKS).translate(_LATIN)
+    if text.isascii():
+        return text
+    if not _is_western(text):
+        return normalize("NFD", plain(text)).translate(_DROP_MARKS).translate(_LATIN)
+    for sign, simple in _WESTERN_SIGNS:
+        text = text.replace(sign, simple)
+    return normalize("NFD", plain(text)).encode("ascii", "ignore").decode("ascii")
+
+
+def _is_western(text: str) -> bool:
+    """Western European text needs no table: a hundred times faster, and most of what is not ASCII."""
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def views(text: str) -> tuple[str, ...]:

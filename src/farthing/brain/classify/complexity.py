@@ -1,6 +1,7 @@
 """Complexity: 0 is trivial, 1 is hard. A weighted sum of what can be seen without understanding.
 
-It says how much is asked, not whether a model will get it right: how well it tells the two apart is printed by bench/classify.py.
+It says how much is asked, not whether a model will get it right: against the wrong
+answers of a cheap model it is hardly better than chance (AUC 0.55, bench/classify.py), so no shipped rule uses it.
 """
 
 from math import log2
