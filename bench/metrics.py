@@ -1,8 +1,10 @@
-"""What counting costs: one settled request, and one scrape.
+"""What counting costs: one settled request, and one scrape; beside it, what importing `prometheus_client` would.
 
 Run: python bench/metrics.py
 """
 
+import subprocess
+import sys
 import time
 import timeit
 from decimal import Decimal
@@ -14,6 +16,14 @@ from farthing.core.request import Dialect, Inbound, Peek, Principal
 from farthing.core.usage import Usage
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
+
+LIBRARY = """
+import time, msgspec
+def rss_mb(): return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+before, started = rss_mb(), time.perf_counter()
+import prometheus_client
+print(f"{(time.perf_counter() - started) * 1e3:.0f} ms, +{rss_mb() - before:.1f} MB")
+"""
 
 
 def sample_row(model: str = "small", endpoint: str = "default") -> LedgerRow:
@@ -47,6 +57,8 @@ def main() -> None:
     metrics.render()
     print(f"settled: {each_us:.1f} us")
     print(f"scrape: {(time.perf_counter() - again) * 1e3:.1f} ms (first {(again - started) * 1e3:.0f} ms), {len(body.splitlines())} lines")
+    child = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=False)
+    print("import prometheus_client:", child.stdout.strip() or "not installed")
 
 
 if __name__ == "__main__":

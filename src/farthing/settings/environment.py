@@ -15,7 +15,7 @@ from farthing.models.services import KNOWN, base_url_variable
 ENVIRONMENT = "environment"
 SAMPLE = "the shipped sample"
 SAMPLE_SERVICE = "recorded"
-SAMPLE_TIERS = Tiers(cheap=(f"{SAMPLE_SERVICE}/cheap",), expensive=(f"{SAMPLE_SERVICE}/expensive",))
+SAMPLE_TIERS = Tiers(cheap=(f"{SAMPLE_SERVICE}/Meta-Llama-3.1-8B-Instruct",), expensive=(f"{SAMPLE_SERVICE}/claude-3-5-haiku-20241022",))
 
 TIERS: Mapping[str, Tiers] = {
     "openai": Tiers(cheap=("openai/gpt-6-luna",), expensive=("openai/gpt-6.1-sol",)),
