@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Connection:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
 
     def close(self) -> None:
         """Hang up at once."""

@@ -62,8 +62,14 @@ class FakeUpstream(LoopbackServer):
         if received.path == "/v1/embeddings":
             out.whole(200, openai_service.embeddings(body), _answer_headers(number))
             return
-        ask = _read(received.path, body)
-        planned = plan(ask)
+        try:
+            ask = _read(received.path, body)
+            planned = plan(ask)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as odd:
+            message = f"Could not make sense of it: {odd!r}"[:200]
+            refusal = anthropic_service.error(400, message) if received.path == "/v1/messages" else openai_service.error(400, message)
+            out.whole(400, refusal, _answer_headers(number))
+            return
         failing = planned.fail or self._fails_once(planned, ask)
         if failing:
             _fail(received.path, failing, out, number)
@@ -71,10 +77,10 @@ class FakeUpstream(LoopbackServer):
         received.usage = planned
         await out.pause(planned.hold_s) if planned.hold_s else None
         if body.get("stream"):
-            await _stream(_events(received.path, ask, planned, body, number), planned, out, number)
+            await _stream(events_of(received.path, ask, planned, body, number), planned, out, number)
         else:
             await out.pause(planned.pace_s * len(planned.pieces)) if planned.pace_s else None
-            out.whole(200, _whole(received.path, ask, planned, body, number), _answer_headers(number))
+            out.whole(200, whole_of(received.path, ask, planned, body, number), _answer_headers(number))
 
     def _fails_once(self, planned: Plan, ask: Ask) -> int | None:
         if planned.fail_once is None or ask.text in self._failed_once:
@@ -109,7 +115,7 @@ def _read(path: str, body: dict[str, Any]) -> Ask:
     return readers[path](body)
 
 
-def _whole(path: str, ask: Ask, planned: Plan, body: dict[str, Any], number: int) -> bytes:
+def whole_of(path: str, ask: Ask, planned: Plan, body: dict[str, Any], number: int) -> bytes:
     if path == "/v1/messages":
         return anthropic_service.whole_message(ask, planned, number)
     if path == "/v1/responses":
@@ -117,7 +123,7 @@ def _whole(path: str, ask: Ask, planned: Plan, body: dict[str, Any], number: int
     return openai_service.whole_chat(ask, planned, body, number)
 
 
-def _events(path: str, ask: Ask, planned: Plan, body: dict[str, Any], number: int) -> Iterator[bytes]:
+def events_of(path: str, ask: Ask, planned: Plan, body: dict[str, Any], number: int) -> Iterator[bytes]:
     if path == "/v1/messages":
         return anthropic_service.message_events(ask, planned, number)
     if path == "/v1/responses":

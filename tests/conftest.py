@@ -1,0 +1,12 @@
+"""Prints, at the end of a run, the figure that each promise came to (see `fakes/figures.py`)."""
+
+import pytest
+
+from tests.fakes.figures import LINES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if LINES:
+        terminalreporter.section("figures")
+        for line in LINES:
+            terminalreporter.write_line(line)
