@@ -38,7 +38,7 @@ _AFFAIRS = frozenset(
 _AFFAIRS_PLURAL = frozenset(word + "s" for word in _AFFAIRS) | _AFFAIRS
 _WORDS_BETWEEN = 6
 _SCAN_CHARS = 2000
-_PUNCTUATION = ".,;:!?()\"'"
+_SPACES = str.maketrans(dict.fromkeys('.,;:!?()"', " "))
 
 
 OWN_AFFAIRS = "asks about the caller's own affairs, and no end user is named"
@@ -76,8 +76,10 @@ def asks_about_own_affairs(inbound: Inbound) -> bool:
     text = inbound.peek.last_user_text[:_SCAN_CHARS]
     if not any(mark in text for mark in _OWNER_MARKS):
         return False
-    words = text.lower().split()
+    words = text.lower().translate(_SPACES).split()
+    if _AFFAIRS.isdisjoint(words):
+        return False
     for position, word in enumerate(words):
-        if word in _OWNERS and any(near.strip(_PUNCTUATION) in _AFFAIRS_PLURAL for near in words[position + 1 : position + 1 + _WORDS_BETWEEN]):
+        if word in _OWNERS and not _AFFAIRS.isdisjoint(words[position + 1 : position + 1 + _WORDS_BETWEEN]):
             return True
     return False
