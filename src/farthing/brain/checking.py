@@ -11,10 +11,11 @@ import msgspec
 from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_answer, repair_prompt
 from farthing.brain.outlet import Gathered
+from farthing.brain.sending import checks_schema
 from farthing.brain.settlement import add_attempt, count_answer, price_baseline, reserve_extra
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
-from farthing.core.conversation import Answer
+from farthing.core.conversation import Answer, Finish
 from farthing.core.decision import Decision
 from farthing.core.errors import AnswerInvalid, FarthingError, GuardrailBlocked
 from farthing.core.exchange import Target
@@ -33,7 +34,7 @@ async def check(trip: Trip) -> None:
     if not isinstance(outlet, Gathered) or x.inbound.dialect is Dialect.EMBEDDINGS:
         return
     schema = x.inbound.peek.answer_schema
-    if schema is not None and trip.house.config.check.schema and "check" not in trip.off:
+    if schema is not None and checks_schema(trip):
         await _hold_to_schema(trip, outlet, schema)
     if trip.house.guardrails.active("output") or trip.house.config.guard.max_answer_chars is not None:
         _hold_to_guardrails(trip, outlet)
@@ -43,7 +44,7 @@ async def _hold_to_schema(trip: Trip, outlet: Gathered, schema: dict[str, Any]) 
     answer = outlet.answer()
     if answer.tool_calls or answer.refusal:
         return
-    verdict = check_answer(schema, answer.text)
+    verdict = check_answer(schema, answer.text, complete=answer.finish is not Finish.LENGTH)
     if verdict.ok and not verdict.repaired:
         return
     problem = verdict.problem or "the answer does not meet the schema"
@@ -101,7 +102,7 @@ async def _escalate(trip: Trip, schema: dict[str, Any], _text: str, _problem: st
 
 
 def _valid(schema: dict[str, Any], answer: Answer) -> Answer | None:
-    verdict = check_answer(schema, answer.text)
+    verdict = check_answer(schema, answer.text, complete=answer.finish is not Finish.LENGTH)
     return msgspec.structs.replace(answer, text=verdict.text) if verdict.ok else None
 
 

@@ -1,6 +1,7 @@
 """Admit, route and send: from a request to an open reply of the model that will answer it."""
 
 from farthing.brain.bodies import upstream_body
+from farthing.brain.check.schema import check_schema
 from farthing.brain.outlet import open_outlet
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
@@ -13,11 +14,13 @@ _FAILOVER_STATUS = frozenset({408, 429})
 
 
 def admit(trip: Trip) -> None:
-    """What can be refused before any work: length and forbidden topics. Keys and rates were and will be checked elsewhere."""
+    """What can be refused before any work: length, an unusable schema, forbidden topics. Keys and rates were and will be checked elsewhere."""
     inbound, house = trip.x.inbound, trip.house
     most = house.config.limits.input_tokens
     if most is not None and (tokens := _input_tokens(trip, most)) > most:
         raise InputTooLong(f"The input has {tokens} tokens; {most} are allowed. Shorten it, or raise `limits.input_tokens`.")
+    if inbound.peek.answer_schema is not None and checks_schema(trip):
+        check_schema(inbound.peek.answer_schema)
     if house.guardrails.active("input"):
         for turn in inbound.peek.turns:
             verdict = house.guardrails.inspect(turn.text, "input")
@@ -103,7 +106,11 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
 
 def _must_gather(trip: Trip) -> bool:
     """A check must see the whole answer before the caller sees any of it: the same verdict, streaming or whole."""
-    house, peek = trip.house, trip.x.inbound.peek
+    house = trip.house
     if house.guardrails.active("output") or house.config.guard.max_answer_chars is not None:
         return True
-    return peek.answer_schema is not None and house.config.check.schema and "check" not in trip.off
+    return trip.x.inbound.peek.answer_schema is not None and checks_schema(trip)
+
+
+def checks_schema(trip: Trip) -> bool:
+    return trip.house.config.check.schema and "check" not in trip.off

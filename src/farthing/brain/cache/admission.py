@@ -6,36 +6,13 @@ from farthing.core.request import Dialect, Inbound
 _OWNERS = frozenset({"my", "our", "mine", "i", "i've", "i'm"})
 _OWNER_MARKS = ("my ", "My ", "our ", "Our ", "mine", "I ", "I'")
 _AFFAIRS = frozenset(
-    [
-        "account",
-        "address",
-        "appointment",
-        "balance",
-        "bill",
-        "booking",
-        "card",
-        "claim",
-        "contract",
-        "delivery",
-        "email",
-        "e-mail",
-        "invoice",
-        "loan",
-        "order",
-        "package",
-        "password",
-        "payment",
-        "phone",
-        "plan",
-        "profile",
-        "refund",
-        "salary",
-        "subscription",
-        "ticket",
-        "usage",
-    ]
+    word + ending
+    for word in (
+        "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
+        "payment phone plan profile refund salary subscription ticket usage"
+    ).split()
+    for ending in ("", "s", "'s")
 )
-_AFFAIRS_PLURAL = frozenset(word + "s" for word in _AFFAIRS) | _AFFAIRS
 _WORDS_BETWEEN = 6
 _SCAN_CHARS = 2000
 _SPACES = str.maketrans(dict.fromkeys('.,;:!?()"', " "))
