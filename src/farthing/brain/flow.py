@@ -43,3 +43,4 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         await settlement.fail(trip, error)
     finally:
         trip.close()
+        await settlement.last_resort(trip)

@@ -157,6 +157,9 @@ class Gathered:
             self._read_stream(partial=False)
         else:
             self.usage, self.finish_reason, _ = read_account(self._source, self.body)
+            if not self._native:
+                # What cannot be translated must be known before the ledger is written, not while it is rendered.
+                self.answer()
 
     def _read_stream(self, *, partial: bool) -> None:
         reader, collector = LANGUAGES[self._source].reader(), Collector()

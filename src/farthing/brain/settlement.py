@@ -278,6 +278,20 @@ async def fail(trip: Trip, error: FarthingError) -> None:
     await trip.caller.finish(render_stream_error(x.inbound.dialect, error, x.inbound.request_id))
 
 
+async def last_resort(trip: Trip) -> None:
+    """A fault of our own stopped the journey: book all that was held, so that nothing stays held until this worker ends."""
+    if trip.settled or not trip.seated:
+        return
+    x = trip.x
+    trip.outlet = None
+    x.outcome, x.status, x.error_code, x.error_message = "error", 500, FarthingError.code, "Farthing failed on this request; the log says how."
+    x.cost_usd = None
+    try:
+        await settle(trip)
+    except StoreUnavailable as error:
+        log.error("request %s could not be settled yet: %s", x.inbound.request_id, error.message)
+
+
 def _outcome(error: FarthingError) -> Outcome:
     if isinstance(error, AnswerInvalid):
         return "invalid_answer"

@@ -5,14 +5,11 @@ from farthing.core.request import Dialect, Inbound
 # "my order", "our last invoice": the same words mean different things to different people.
 _OWNERS = frozenset({"my", "our", "mine", "i", "i've", "i'm"})
 _OWNER_MARKS = ("my ", "My ", "our ", "Our ", "mine", "I ", "I'")
-_AFFAIRS = frozenset(
-    word + ending
-    for word in (
-        "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
-        "payment phone plan profile refund salary subscription ticket usage"
-    ).split()
-    for ending in ("", "s", "'s")
+_AFFAIR_WORDS = (
+    "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
+    "payment phone plan profile refund salary subscription ticket usage"
 )
+_AFFAIRS = frozenset(word + ending for word in _AFFAIR_WORDS.split() for ending in ("", "s", "'s"))
 _WORDS_BETWEEN = 6
 _SCAN_CHARS = 2000
 _SPACES = str.maketrans(dict.fromkeys('.,;:!?()"', " "))
@@ -56,7 +53,6 @@ def asks_about_own_affairs(inbound: Inbound) -> bool:
     words = text.lower().translate(_SPACES).split()
     if _AFFAIRS.isdisjoint(words):
         return False
-    for position, word in enumerate(words):
-        if word in _OWNERS and not _AFFAIRS.isdisjoint(words[position + 1 : position + 1 + _WORDS_BETWEEN]):
-            return True
-    return False
+    return any(
+        word in _OWNERS and not _AFFAIRS.isdisjoint(words[position + 1 : position + 1 + _WORDS_BETWEEN]) for position, word in enumerate(words)
+    )
