@@ -9,7 +9,8 @@ import re
 
 from farthing.core.errors import UpstreamBroken
 
-MAX_EVENT_BYTES = 4 * 1024 * 1024
+# A backstop for memory: what a service may send is bounded by its `max_answer_bytes`, where its bytes come in.
+MAX_EVENT_BYTES = 1 << 30
 
 # The end of a line, then an empty line. A lone CR at the end of what has come may yet become CRLF, unless the line before ended in a lone CR too.
 _END = re.compile(rb"\n\r?\n|\n\r(?=[^\n])|\r\r\n?")
