@@ -1,7 +1,9 @@
-"""Intents, holds and rows for the tests of the store."""
+"""Intents, holds, rows and a failing disk for the tests of the store."""
 
+import resource
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import msgspec
@@ -44,3 +46,14 @@ def query(path: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
 def meter(path: str, name: str) -> tuple[int, int] | None:
     found = query(path, "SELECT used, held FROM meters WHERE meter = ?", name)
     return found[0] if found else None
+
+
+@contextmanager
+def no_file_grows() -> Iterator[None]:
+    """The kernel refuses every byte past the first of a file, as a failing disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -152,6 +153,29 @@ def test_a_value_that_sqlite_cannot_hold_spares_its_neighbours(path: str) -> Non
         ("farthing/auto", 2**63 - 1),
         ("farthing/auto", 5),
     ]
+
+
+def test_a_row_without_an_id_is_refused_alone(path: str) -> None:
+    async def test(book: Book) -> None:
+        nameless: Any = None
+        done = await asyncio.gather(book.settle(row(nameless), []), book.settle(row("r2"), []), return_exceptions=True)
+        assert [type(each) for each in done] == [StoreUnavailable, type(None)]
+
+    with_book(path, test)
+    assert query(path, "SELECT request_id FROM requests") == [("r2",)]
+
+
+def test_two_workers_may_reserve_for_one_request(path: str) -> None:
+    async def test(book: Book) -> None:
+        other = await Book.open(book.store, worker="w2", clock=book.clock)
+        for each in (book, other):
+            await each.reserve(intent("r1", hold("day")), [hold("day")])
+        await other.settle(row("r1"), [Release("day", 2, 2)])
+        await other.close()
+
+    with_book(path, test)
+    assert meter(path, "day") == (2, 0)
+    assert query(path, "SELECT count(*) FROM intents") == [(0,)]
 
 
 def test_a_row_of_the_wrong_type_is_refused_alone(path: str) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import resource
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,7 @@ from farthing.core.clock import FrozenClock
 from farthing.core.errors import ConfigError, StoreUnavailable
 from farthing.core.ledger import Release, Reserved
 from farthing.stores.sqlite import Book
-from tests.stores.samples import NOON, hold, intent, meter, query, row
-
-
-@contextmanager
-def no_file_grows() -> Iterator[None]:
-    """The kernel refuses every byte past the first of a file, as a failing disk would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.stores.samples import NOON, hold, intent, meter, no_file_grows, query, row
 
 
 @pytest.fixture
@@ -126,12 +114,11 @@ def test_a_full_disk_heals(small_disk: Path) -> None:
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_lock_held_too_long_is_unavailable_then_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_held_too_long_is_unavailable_then_free(tmp_path: Path) -> None:
     path = str(tmp_path / "db")
-    monkeypatch.setattr("farthing.stores.sqlite.transaction.LOCK_TIMEOUT_S", 0.05)
 
     async def run() -> None:
-        book = await Book.open(config.Store(path=path), worker="w1", clock=FrozenClock(NOON))
+        book = await Book.open(config.Store(path=path), worker="w1", clock=FrozenClock(NOON), lock_timeout_s=0.05)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreUnavailable, match=r"locked.*Another process holds its lock"):

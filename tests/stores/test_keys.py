@@ -10,7 +10,7 @@ from farthing.core.clock import FrozenClock, SystemClock
 from farthing.core.errors import ConfigError, NotAuthenticated, NotFound, StoreUnavailable
 from farthing.core.request import KeyLimits, Principal
 from farthing.stores.sqlite import Keys
-from tests.stores.samples import NOON
+from tests.stores.samples import NOON, no_file_grows
 
 
 @pytest.fixture
@@ -150,7 +150,8 @@ def test_any_in_makes_no_file(store: config.Store) -> None:
 
 def test_a_store_that_cannot_be_written_says_so(store: config.Store) -> None:
     keys = load(store)
-    keys._connection.execute("PRAGMA query_only=1")
-    with pytest.raises(StoreUnavailable, match="cannot be written"):
+    with no_file_grows(), pytest.raises(StoreUnavailable, match="cannot be written"):
         keys.create(name="a")
+    assert not keys.any_keys
+    keys.create(name="a")
     keys.shut()

@@ -66,7 +66,7 @@ CREATE TABLE intents (
     part INTEGER NOT NULL,
     slot INTEGER NOT NULL,
     intent TEXT NOT NULL,
-    PRIMARY KEY (request_id, part)
+    PRIMARY KEY (request_id, slot, part)
 ) WITHOUT ROWID;
 
 CREATE TABLE meters (

@@ -15,12 +15,11 @@ from farthing.core.errors import FarthingError, StoreUnavailable
 from farthing.core.ledger import Hold, Refusal, Release, Reserved
 from farthing.stores.sqlite.meters import Meters
 from farthing.stores.sqlite.rows import IntentRow, delete_intents, insert_intents, insert_requests, known_requests, open_requests
-from farthing.stores.sqlite.transaction import begin, roll_back
+from farthing.stores.sqlite.transaction import LOCK_TIMEOUT_S, begin, roll_back
 
 Outcome = Reserved | Refusal | FarthingError | int | None
 Job = Callable[[sqlite3.Connection], int]  # other writes that ride along; returns rows touched
 
-_MISFIT = (ValueError, ArithmeticError, TypeError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 _INTEGERS = (-(2**63), 2**63 - 1)
 
 
@@ -54,12 +53,25 @@ class _AlreadyBooked(Exception):
     """Some row of the group was not new."""
 
 
+_MISFIT = (
+    ValueError,
+    ArithmeticError,
+    TypeError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    _AlreadyBooked,
+)
+
+
 class Ledger:
     """Applies groups to one connection. Raises `sqlite3.Error` when nothing of the group was booked."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self.meters = Meters()
         self._counts = counts
+        self._lock_timeout_s = lock_timeout_s
 
     def commit(self, connection: sqlite3.Connection, ops: Sequence[Op], now: float) -> None:
         try:
@@ -81,13 +93,13 @@ class Ledger:
 
     def _transact(self, connection: sqlite3.Connection, ops: Sequence[Op], now: float) -> None:
         try:
-            begin(connection)
+            begin(connection, self._lock_timeout_s)
             try:
                 self._apply(connection, ops, now)
             except _AlreadyBooked:
                 connection.execute("ROLLBACK")
                 self.meters.forget()
-                begin(connection)
+                begin(connection, self._lock_timeout_s)
                 self._apply(connection, self._without_booked(connection, ops), now)
             connection.execute("COMMIT")
         except BaseException:

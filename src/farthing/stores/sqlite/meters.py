@@ -57,28 +57,34 @@ class Meters:
 
     def hold(self, holds: Sequence[Hold], *, spend: bool) -> Reserved | Refusal:
         """All of them, or none and the first that did not fit. `spend`: book as used at once."""
-        left: list[int] = []
+        known, changed, left = self._known, self._changed, list[int]()
         for i, hold in enumerate(holds):
-            meter = self._known.get(hold.meter) or self._new(hold.meter)
-            after = meter.used + meter.held + hold.amount
+            name, amount = hold.meter, hold.amount
+            meter = known.get(name) or self._new(name)
+            after = meter.used + meter.held + amount
             if after > hold.limit:
                 refusal = Refusal(hold, meter.used, meter.held)
-                for done in holds[:i]:
-                    self._add(self._known[done.meter], -done.amount, spend)
+                self._take_back(holds[:i], spend)
                 return refusal
-            self._add(meter, hold.amount, spend)
-            meter.window_ends = hold.window_ends
-            meter.expires_at = self._expiry(hold)
-            self._changed[hold.meter] = meter
+            if spend:
+                meter.used += amount
+            else:
+                meter.held += amount
+            if meter.window_ends is None or meter.window_ends != hold.window_ends:
+                meter.window_ends, meter.expires_at = hold.window_ends, self._expiry(hold)
+            changed[name] = meter
             left.append(hold.limit - after)
         return Reserved(tuple(left))
 
     def release(self, releases: Sequence[Release]) -> None:
+        known, changed = self._known, self._changed
         for release in releases:
-            meter = self._known.get(release.meter) or self._new(release.meter)
-            meter.held = max(0, meter.held - release.held)
+            name = release.meter
+            meter = known.get(name) or self._new(name)
+            held = meter.held - release.held
+            meter.held = held if held > 0 else 0
             meter.used += release.used
-            self._changed[release.meter] = meter
+            changed[name] = meter
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Store what changed since the last `write`."""
@@ -86,7 +92,7 @@ class Meters:
         for chunk in chunks(changed, 64):
             values: list[object] = []
             for name, meter in chunk:
-                values += (name, min(meter.used, _LARGEST), meter.held, meter.window_ends, meter.expires_at)
+                values += (name, meter.used if meter.used < _LARGEST else _LARGEST, meter.held, meter.window_ends, meter.expires_at)
             connection.execute(f"REPLACE INTO meters (meter, used, held, window_ends, expires_at) VALUES {marks(5, len(chunk))}", values)
         self._changed.clear()
 
@@ -99,11 +105,13 @@ class Meters:
         meter = self._known[name] = Meter(0, 0, None, self._now + _KEPT_S)
         return meter
 
-    def _add(self, meter: Meter, amount: int, spend: bool) -> None:
-        if spend:
-            meter.used += amount
-        else:
-            meter.held += amount
+    def _take_back(self, holds: Sequence[Hold], spend: bool) -> None:
+        for hold in holds:
+            meter = self._known[hold.meter]
+            if spend:
+                meter.used -= hold.amount
+            else:
+                meter.held -= hold.amount
 
     def _expiry(self, hold: Hold) -> float:
         if hold.window == "minute":

@@ -15,22 +15,22 @@ _FIRST_PAUSE_S = 0.000_1
 _LONGEST_PAUSE_S = 0.002
 
 
-def patiently(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
-    """Run a statement that another connection may be in the way of. Raises SQLITE_BUSY when it still is after `LOCK_TIMEOUT_S`."""
+def patiently(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = (), *, timeout_s: float = LOCK_TIMEOUT_S) -> sqlite3.Cursor:
+    """Run a statement that another connection may be in the way of. Raises SQLITE_BUSY when it still is after `timeout_s`."""
     waited_s, pause_s = 0.0, _FIRST_PAUSE_S
     while True:
         try:
             return connection.execute(sql, values)
         except sqlite3.OperationalError as error:
-            if primary_code(error) != "SQLITE_BUSY" or waited_s >= LOCK_TIMEOUT_S:
+            if primary_code(error) != "SQLITE_BUSY" or waited_s >= timeout_s:
                 raise
         time.sleep(pause_s)
         waited_s += pause_s
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
-def begin(connection: sqlite3.Connection) -> None:
-    patiently(connection, "BEGIN IMMEDIATE")
+def begin(connection: sqlite3.Connection, timeout_s: float = LOCK_TIMEOUT_S) -> None:
+    patiently(connection, "BEGIN IMMEDIATE", timeout_s=timeout_s)
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
