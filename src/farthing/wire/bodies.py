@@ -3,11 +3,13 @@
 Every field takes `null` for "not said", as SDKs send it. `Raw` fields are checked to be JSON and left undecoded.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 ABSENT = msgspec.Raw(b"")
+# A negative number of tokens would be a negative price, and give back budget that others hold.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
 class Part(msgspec.Struct, gc=False):
@@ -51,10 +53,10 @@ class ChatBody(msgspec.Struct, gc=False):
     stream_options: StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
-    n: int | None = None
+    n: Count | None = None
     seed: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
     response_format: ResponseFormat | None = None
     tools: msgspec.Raw = ABSENT
     functions: msgspec.Raw = ABSENT
@@ -87,7 +89,7 @@ class ResponsesBody(msgspec.Struct, gc=False):
     stream: bool | None = None
     temperature: float | None = None
     top_p: float | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: Count | None = None
     text: TextConfig | None = None
     tools: msgspec.Raw = ABSENT
     top_logprobs: int | None = None
@@ -118,7 +120,7 @@ class MessagesBody(msgspec.Struct, gc=False):
     model: str
     messages: list[AnthropicMessage]
     system: str | list[Part] | None = None
-    max_tokens: int | None = None
+    max_tokens: Count | None = None
     stream: bool | None = None
     temperature: float | None = None
     top_p: float | None = None
