@@ -175,7 +175,11 @@ class Gathered:
 
     def answer(self) -> Answer:
         if self._answer is None:
-            self._answer = LANGUAGES[self._source].parse_answer(self.body)
+            if self._source_stream:
+                self._read_stream(partial=False)
+            else:
+                self._answer = LANGUAGES[self._source].parse_answer(self.body)
+        assert self._answer is not None
         return self._answer
 
     def replace(self, answer: Answer) -> None:

@@ -2,6 +2,7 @@
 
 from farthing.brain.cache import Answer, Flight, LeaderLost
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
+from farthing.brain.classify import classify
 from farthing.brain.delivery import send_on
 from farthing.brain.outlet import open_outlet
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
@@ -12,7 +13,9 @@ from farthing.core.money import ZERO_USD
 
 
 async def serve(trip: Trip) -> bool:
-    """True when the answer is complete without a call of our own; it still has to be settled unless it is already."""
+    """Look, fly along, or say that a call must be made. A request that was answered before keeps the signals it had then.
+
+    True when the answer is complete without a call of our own; it still has to be settled unless it is already."""
     x, house = trip.x, trip.house
     while True:
         reuse = house.cache.look(x.inbound, trip.endpoint, now=house.clock.now(), off="cache" in trip.off)
@@ -20,6 +23,8 @@ async def serve(trip: Trip) -> bool:
             x.decisions.append(reuse.decision)
             await _serve_again(trip, reuse.answer)
             return True
+        if x.signals is None:
+            x.signals = classify(x.inbound, house.tokens)
         if reuse.kind == "follow" and reuse.key is not None:
             flight = house.cache.flights.get(reuse.key)
             if flight is not None and await _fly_along(trip, flight):
@@ -41,7 +46,7 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     x.target = Target(answer.service, answer.model, answer.tier)
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
-    outlet.end()
+    x.signals = answer.signals or classify(x.inbound, house.tokens)
     x.usage, x.finish, x.cost_usd = answer.usage, answer.finish, ZERO_USD
     price_baseline(trip)
     holds = hit_holds(x.inbound, house.config, monotonic=house.clock.monotonic())
@@ -105,5 +110,6 @@ def store(trip: Trip) -> None:
         usage=x.usage,
         cost_usd=x.cost_usd,
         finish=x.finish,
+        signals=x.signals,
         now=house.clock.now(),
     )

@@ -3,16 +3,17 @@
 from farthing.core.request import Dialect, Inbound
 
 # "my order", "our last invoice": the same words mean different things to different people.
-_OWNERS = frozenset({"my", "our", "mine", "i", "i've", "i'm"})
+_OWNERS = frozenset({b"my", b"our", b"mine", b"i", b"i've", b"i'm"})
 _OWNER_MARKS = ("my ", "My ", "our ", "Our ", "mine", "I ", "I'")
 _AFFAIR_WORDS = (
     "account address appointment balance bill booking card claim contract delivery email e-mail invoice loan order package password "
     "payment phone plan profile refund salary subscription ticket usage"
 )
-_AFFAIRS = frozenset(word + ending for word in _AFFAIR_WORDS.split() for ending in ("", "s", "'s"))
+_AFFAIRS = frozenset((word + ending).encode() for word in _AFFAIR_WORDS.split() for ending in ("", "s", "'s"))
 _WORDS_BETWEEN = 6
 _SCAN_CHARS = 2000
-_SPACES = str.maketrans(dict.fromkeys('.,;:!?()"', " "))
+_PUNCTUATION = b'.,;:!?()"'
+_SPACES = bytes.maketrans(_PUNCTUATION, b" " * len(_PUNCTUATION))
 
 
 OWN_AFFAIRS = "asks about the caller's own affairs, and no end user is named"
@@ -50,7 +51,8 @@ def asks_about_own_affairs(inbound: Inbound) -> bool:
     text = inbound.peek.last_user_text[:_SCAN_CHARS]
     if not any(mark in text for mark in _OWNER_MARKS):
         return False
-    words = text.lower().translate(_SPACES).split()
+    # On bytes, because a string that is not ASCII is translated letter by letter (20 us against 2).
+    words = text.lower().encode("utf-8", "replace").translate(_SPACES).split()
     if _AFFAIRS.isdisjoint(words):
         return False
     return any(

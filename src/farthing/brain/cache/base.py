@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from farthing.core.decision import Decision
+from farthing.core.exchange import Signals
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
 
@@ -28,6 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
     entry_id: str
     created_at: float
     expires_at: float
+    signals: Signals | None = None  # of the request that was answered: the same one is not classified again
 
 
 class Reuse(msgspec.Struct, frozen=True):

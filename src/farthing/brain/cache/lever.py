@@ -10,7 +10,7 @@ from farthing.brain.cache.flight import Flights
 from farthing.config import Cache, Endpoint
 from farthing.core.call import Call
 from farthing.core.decision import Decision
-from farthing.core.exchange import Target
+from farthing.core.exchange import Signals, Target
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.canonical import canonical
@@ -65,6 +65,7 @@ class CacheLever:
         usage: Usage | None,
         cost_usd: Decimal | None,
         finish: str | None,
+        signals: Signals | None,
         now: float,
     ) -> None:
         """Keep a whole, untroubled answer. The caller has made sure that nothing was cut, refused or repaired."""
@@ -83,6 +84,7 @@ class CacheLever:
             "ans" + inbound.request_id.removeprefix("req"),
             now,
             now + self.config.ttl_s,
+            signals,
         )
         if self.entries.put(key, answer, inbound.tenant) and self._persist is not None:
             self._persist(key, inbound.tenant, answer)

@@ -11,6 +11,7 @@ import msgspec
 
 from farthing.brain.cache.base import Answer
 from farthing.brain.cache.lever import CacheLever
+from farthing.core.exchange import Signals
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
 
@@ -29,6 +30,7 @@ class AnswerMeta(msgspec.Struct, frozen=True):
     usage: Usage | None
     cost_usd: Decimal | None
     finish: str | None
+    signals: Signals | None = None
 
 
 class Stored(Protocol):
@@ -101,7 +103,9 @@ class AnswerSync:
 
     def put(self, key: bytes, tenant: str, answer: Answer) -> None:
         """Write behind; under load the shelf may decline, and the answer lives in this worker only."""
-        meta = AnswerMeta(answer.dialect, answer.stream, answer.service, answer.model, answer.tier, answer.usage, answer.cost_usd, answer.finish)
+        meta = AnswerMeta(
+            answer.dialect, answer.stream, answer.service, answer.model, answer.tier, answer.usage, answer.cost_usd, answer.finish, answer.signals
+        )
         self._shelf.keep(key, tenant, answer.entry_id, answer.created_at, answer.expires_at, answer.body, _encode_meta(meta))
 
     def catch_up(self) -> None:
@@ -132,5 +136,6 @@ class AnswerSync:
             stored.entry_id,
             stored.created_at,
             stored.expires_at,
+            meta.signals,
         )
         self._cache().entries.put(stored.key, answer, stored.tenant)
