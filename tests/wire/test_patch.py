@@ -68,7 +68,7 @@ def _last_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     pairs=st.lists(st.tuples(NAMES, VALUES), max_size=6),
     changes=st.dictionaries(NAMES, st.none() | VALUES.map(lambda value: [value])),

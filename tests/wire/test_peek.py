@@ -274,7 +274,7 @@ def test_bombs_of_empty_objects_are_refused() -> None:
         look(Dialect.CHAT, b'{"model":"m","messages":[' + b"{}," * 200_001 + b"{}]}")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(dialect=st.sampled_from(list(Dialect)), body=st.binary(max_size=200))
 def test_any_bytes_end_typed(dialect: Dialect, body: bytes) -> None:
     with pytest.raises(FarthingError):
@@ -294,7 +294,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(dialect=st.sampled_from(list(Dialect)), fields=st.dictionaries(FIELDS, JSON))
 def test_any_json_ends_typed(dialect: Dialect, fields: dict[str, Any]) -> None:
     body = {"model": "m", "messages": [USER], "input": "x"} | fields

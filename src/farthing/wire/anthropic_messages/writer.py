@@ -1,7 +1,7 @@
 """Events as an Anthropic messages stream: `message_start`, blocks one after the other, `message_delta`, `message_stop`.
 
 The input count is known only at the end in other dialects: `message_start` says 0, and `message_delta` says what was counted, which SDKs take over.
-Costs: 1 us a text delta.
+Costs: 1.2 us a text delta.
 """
 
 from decimal import Decimal

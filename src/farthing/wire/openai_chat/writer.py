@@ -2,7 +2,7 @@
 
 Role chunk first with empty content (LangChain.js drops tool calls otherwise); one id, created and model throughout; `choices: []` on the usage chunk,
 which goes only to clients that asked; `[DONE]` last.
-Costs: 0.8 us a text chunk.
+Costs: 0.5 us a text chunk.
 """
 
 from decimal import Decimal

@@ -1,6 +1,6 @@
 """A responses stream as events.
 
-Costs: 1.2 us an event.
+Costs: 3.5 us an event.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Events as a responses stream: `response.created` to `response.completed`, every item added, filled and done, numbered without a gap.
 
-Costs: 1.2 us a text delta.
+Costs: 2.9 us a text delta.
 """
 
 from decimal import Decimal

@@ -2,9 +2,10 @@
 
 Guarantees: what goes out is what came in, byte for byte and event by event, but for the chunk of usage that the caller did not ask for and the cost
 that is put into the usage it did ask for. From the event that ends the answer on, everything is held back until `finish`.
-Costs: 6 us for a burst of 30 chunks, 3 us for one chunk: no JSON is decoded before the end comes in sight.
+Costs: 12 us for a burst of 30 chunks, 1.3 us for one chunk, 25 us for the end: no JSON is decoded before the end comes in sight.
 """
 
+from contextlib import suppress
 from decimal import Decimal
 
 from farthing.core.conversation import Answer
@@ -50,8 +51,8 @@ class Tap:
         return self._hold_from_end(ready)
 
     def _hold_from_end(self, ready: bytes) -> bytes:
-        position = 0
-        for event in EventSplitter().feed(ready):
+        position = self._first_suspect(ready)
+        for event in EventSplitter().feed(ready[position:]):
             self._finishes += self._ending.finishes(event)
             if self._ending.ends(event) or self._finishes >= self._choices:
                 self._held = [ready[position:], self._rest]
@@ -59,6 +60,11 @@ class Tap:
                 return ready[:position]
             position += len(event)
         return ready
+
+    def _first_suspect(self, ready: bytes) -> int:
+        """Where the event with the first sign of an end begins: those before it need no look. Where lines end in CR they all get one."""
+        before = -1 if b"\r" in ready else ready.rfind(b"\n\n", 0, self._ending.first_mark(ready))
+        return 0 if before < 0 else before + 2
 
     def end(self) -> None:
         """The upstream has closed: read what the end says. Sets `complete`. Raises `UpstreamBroken` when the end is garbage."""
@@ -73,7 +79,9 @@ class Tap:
     @property
     def _read(self) -> Collector:
         if self._summary is None:
-            self.end()
+            # A stream that is broken was reported as such; what it said until then still counts.
+            with suppress(Upstream):
+                self.end()
         assert self._summary is not None
         return self._summary
 

@@ -25,6 +25,11 @@ class Ending(Protocol):
         ...
 
     @staticmethod
+    def first_mark(ready: bytes) -> int:
+        """Where the first sign of an end stands, after `may_end` said that there may be one."""
+        ...
+
+    @staticmethod
     def finishes(event: bytes) -> int:
         """How many of a stream's choices end with this event."""
         ...

@@ -1,5 +1,6 @@
 """The end of a chat completions stream: a chunk with a finish reason, a chunk of usage, `[DONE]`."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
 
 TEXT = text_fields("content", "reasoning_content", "reasoning", "refusal", "arguments")
 
+_FINISH = re.compile(rb'"finish_reason":\s*+(?!null)')
+_USAGE = re.compile(rb'"usage":\s*+(?!null)')
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -27,12 +30,21 @@ def may_end(ready: bytes) -> bool:
     """Inside a JSON string a quote is escaped, so these marks only match field names."""
     if b"[DONE]" in ready or b'"error"' in ready:
         return True
-    return _set(ready, b'"finish_reason"') or _set(ready, b'"usage"')
+    return _set(ready, b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null') or _set(
+        ready, b'"usage"', b'"usage":null', b'"usage": null'
+    )
 
 
-def _set(ready: bytes, field: bytes) -> bool:
+def first_mark(ready: bytes) -> int:
+    places = [ready.find(mark) for mark in (b"[DONE]", b'"error"')]
+    places += [-1 if found is None else found.start() for found in (_FINISH.search(ready), _USAGE.search(ready))]
+    return min((place for place in places if place >= 0), default=0)
+
+
+def _set(ready: bytes, field: bytes, null: bytes, spaced_null: bytes) -> bool:
     """The field occurs with a value other than null."""
-    return ready.count(field) != ready.count(field + b":null") + ready.count(field + b": null")
+    found = ready.count(field)
+    return found > 0 and found != ready.count(null) and found != ready.count(null) + ready.count(spaced_null)
 
 
 def _chunk(event: bytes) -> Chunk | None:

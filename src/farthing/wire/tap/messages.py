@@ -26,6 +26,10 @@ def may_end(ready: bytes) -> bool:
     return any(found in ready for found in _MARKS)
 
 
+def first_mark(ready: bytes) -> int:
+    return min(place for mark in _MARKS if (place := ready.find(mark)) >= 0)
+
+
 def _typed(event: bytes) -> _Typed:
     payload = event_data(event)
     if payload is None:
