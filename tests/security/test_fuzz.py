@@ -17,7 +17,7 @@ from tests.fakes.http_client import Answer, Connection
 from tests.fakes.loopback import LoopbackServer, Received, Responder
 from tests.fakes.script import Ask, Plan
 
-ASK, PLAN = Ask("m", "hi", "hi"), Plan(("fine", " answer"), input_tokens=3, output_tokens=2)
+ASK, PLAN = Ask("m", "hi", "hi"), Plan(('{"city":', ' "Paris"}'), input_tokens=3, output_tokens=2)
 PIXEL = "iVBORw0KGgo="
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CHAT: dict[str, Any] = {
@@ -98,6 +98,10 @@ LEAVES = st.one_of(
 JUNK = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6)
 
 
+# High enough for everything here, so that every body is counted and nothing is refused for it.
+LIMITS = '[limits.tenant."*"]\nrequests_per_minute = 1000000\ntokens_per_minute = 1000000000\ndaily_usd = 1000000\n'
+
+
 def _places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     return [found for key, inner in items for found in [(*path, key), *_places(inner, (*path, key))]]
@@ -151,7 +155,7 @@ async def _agreeable(received: Received, out: Responder) -> None:
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    with LoopbackServer(_agreeable) as service, Gateway(upstream_config(service.base_url), env=UPSTREAM_ENV) as running:
+    with LoopbackServer(_agreeable) as service, Gateway(upstream_config(service.base_url, LIMITS), env=UPSTREAM_ENV) as running:
         yield running
 
 
