@@ -46,13 +46,9 @@ class Sandbox:
             self._stop(self._process)
 
     def wait(self) -> None:
-        """Until the gateway ends, by Ctrl-C for one: both of us get it, and it drains."""
-        if self._process is None:
-            return
-        try:
+        """Until the gateway ends. On Ctrl-C both of us get the signal, and it drains."""
+        if self._process is not None:
             self._process.wait()
-        except KeyboardInterrupt:
-            self._process.wait(_STOP_S)
 
     def _await_ready(self, process: "subprocess.Popen[bytes]") -> None:
         until = time.monotonic() + _START_S

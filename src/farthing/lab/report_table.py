@@ -89,7 +89,7 @@ def economics_table(group: Group) -> Table:
     for head in ("", "without Farthing", "with Farthing", "saved"):
         table.add_column(head, justify="right" if head else "left")
     for name, many in (("USD per 1K requests", 1_000), ("USD per 100K requests", 100_000), ("USD per 1M requests", 1_000_000)):
-        table.add_row(name, *(usd(None if each is None else each * many, 2 if many > 1_000 else 6) for each in (before, after, _less(before, after))))
+        table.add_row(name, *(_times(each, many) for each in (before, after, _less(before, after))))
     ratio = UNKNOWN if savings.saved_ratio is None else f"{savings.saved_ratio:.1%}"
     table.add_row("of the cost", "", "", ratio)
     table.add_row("model calls", f"{group.requests:,}", f"{group.calls:,}", f"{group.requests - group.calls:,}")
@@ -103,6 +103,10 @@ def usd(amount: Decimal | None, digits: int = 6) -> str:
 
 def _per_request(amount: Decimal | None, counted: int) -> Decimal | None:
     return None if amount is None or not counted else amount / counted
+
+
+def _times(each: Decimal | None, many: int) -> str:
+    return UNKNOWN if each is None else f"{each * many:,.{6 if many == 1_000 else 2}f}"
 
 
 def _less(before: Decimal | None, after: Decimal | None) -> Decimal | None:
