@@ -6,7 +6,7 @@ from farthing.brain.outlet import open_outlet
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
 from farthing.core.decision import Decision
-from farthing.core.errors import GuardrailBlocked, InputTooLong, Upstream, UpstreamRefused
+from farthing.core.errors import GuardrailBlocked, InputTooLong, Upstream, UpstreamRefused, UpstreamTimeout
 from farthing.core.exchange import Attempt, Target
 from farthing.core.money import ZERO_USD
 
@@ -60,8 +60,11 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
         try:
             trip.reply = await house.models.send(call)
         except Upstream as error:
-            _note_failure(trip, target, error, house.clock.monotonic() - started_s)
-            if target is last or not worth_another(error) or house.clock.monotonic() >= call.deadline_s:
+            now_s = house.clock.monotonic()
+            _note_failure(trip, target, error, now_s - started_s)
+            if now_s >= call.deadline_s and trip.envelope.cut_by_cap:
+                raise UpstreamTimeout(f"No model had begun to answer in time. Reached: {trip.envelope.latency_reason}.") from error
+            if target is last or not worth_another(error) or now_s >= call.deadline_s:
                 raise
             x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
             continue
