@@ -195,7 +195,7 @@ async def end_without_length(talk: Talk) -> None:
 
 
 async def interim_then_good(talk: Talk) -> None:
-    await talk.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
+    await talk.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\n\r\n")
     await good(talk)
 
 
