@@ -55,11 +55,12 @@ class Running:
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
         config, clock = self._config, self._clock
-        self.book = await Book.open(config.store, worker=str(self._worker), clock=clock)
+        self.metrics = Metrics(config, self._board, self._worker)
+        self.book = await Book.open(config.store, worker=str(self._worker), clock=clock, on_commit=self.metrics.committed)
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
-        self.metrics = Metrics(config, self._board, self._worker)
         self.tokens = TokenCounter()
+        self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
         self.house = self._build_house(config, self._build_cache(config))
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
@@ -81,6 +82,8 @@ class Running:
 
     def _build_house(self, config: Config, cache: CacheLever) -> House:
         catalog = Catalog(config)
+        prices = PriceBook(config.models)
+        prices.warm()
         return House(
             config=config,
             clock=self._clock,
@@ -90,7 +93,7 @@ class Running:
             guardrails=Guardrails(config.guard),
             book=self.book,
             models=self.hub,
-            prices=PriceBook(config.models),
+            prices=prices,
             tokens=self.tokens,
             listeners=(self.metrics,),
         )
@@ -133,7 +136,7 @@ class Running:
         log.info("draining: %d requests to finish", self.gateway.in_flight)
 
     def _missing(self) -> str | None:
-        return "the gateway is stopping" if self.house.stopping else None
+        return "the gateway is stopping" if self.house.stopping else self.book.problem
 
     async def _warm(self) -> None:
         for name, problem in (await self.hub.warm()).items():

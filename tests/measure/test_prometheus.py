@@ -144,9 +144,8 @@ def test_refused_before_the_ledger() -> None:
 def test_store_and_gauges() -> None:
     metrics = Metrics(CONFIG)
     metrics.in_flight(7)
-    metrics.queued(3)
-    metrics.committed(40, 0.0021)
-    metrics.committed(2, 0.9)
+    metrics.committed(40, 0.0021, 9)
+    metrics.committed(2, 0.9, 3)
     assert total(metrics, "farthing_in_flight") == 7
     assert total(metrics, "farthing_store_queue") == 3
     assert total(metrics, "farthing_store_rows_total") == 42

@@ -127,12 +127,9 @@ class Metrics:
         """How many requests this worker serves now."""
         self._cells[self._in_flight] = count
 
-    def queued(self, count: int) -> None:
-        """How many operations wait for the store."""
-        self._cells[self._queue] = count
-
-    def committed(self, operations: int, seconds: float) -> None:
-        """One commit of the store."""
+    def committed(self, operations: int, seconds: float, waiting: int) -> None:
+        """One commit of the store, and how many operations wait for the next. Called by the one thread that commits."""
+        self._cells[self._queue] = waiting
         self._cells[self._rows] += operations
         _observe(self._cells, _OWN_TIME, self._commits, seconds * 1000)
 

@@ -25,7 +25,7 @@ from farthing.stores.sqlite.group import Counts, Job, Ledger, Op
 from farthing.stores.sqlite.orphans import settle_orphans, slots_with_intents
 from farthing.stores.sqlite.slots import Slots
 from farthing.stores.sqlite.transaction import LOCK_TIMEOUT_S
-from farthing.stores.sqlite.writer import Writer
+from farthing.stores.sqlite.writer import OnCommit, Writer
 
 _PURGE_EVERY_S = 600.0
 _STEADY_S = 5.0  # a wall clock that moved further than time did has jumped
@@ -49,8 +49,13 @@ class Book:
         self._purged_at = (clock.now(), clock.monotonic())
 
     @classmethod
-    async def open(cls, store: config.Store, *, worker: str, clock: Clock, lock_timeout_s: float = LOCK_TIMEOUT_S) -> "Book":
-        """Create or migrate the file, settle what dead workers left, start writing. Raises `ConfigError` when the file cannot be used."""
+    async def open(
+        cls, store: config.Store, *, worker: str, clock: Clock, lock_timeout_s: float = LOCK_TIMEOUT_S, on_commit: OnCommit | None = None
+    ) -> "Book":
+        """Create or migrate the file, settle what dead workers left, start writing. Raises `ConfigError` when the file cannot be used.
+
+        `on_commit` is called in the writer's thread after each group.
+        """
         database.prepare(store)
         try:
             with contextlib.ExitStack() as opened:
@@ -62,9 +67,15 @@ class Book:
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"Worker {worker} cannot open the store '{store.path}': {error}. Check its disk and its permissions.") from error
         book._writer.on_tick = book._tidy
+        book._writer.on_commit = on_commit
         book._writer.start()
         book._checkpointer.start()
         return book
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be booked now; `None` when all is well."""
+        return self._writer.problem
 
     async def close(self) -> None:
         """Write everything that was asked for, then let go of the file."""

@@ -32,6 +32,9 @@ _LATER_PER_GROUP = 8
 _MOST_LATER = 256
 
 
+OnCommit = Callable[[int, float, int], None]  # operations, seconds, operations that wait for the next group
+
+
 class Writer:
     """Owns the writing connection from `start` to `stop`. `on_tick` runs in the thread every `TICK_S`, between groups."""
 
@@ -58,9 +61,17 @@ class Writer:
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="farthing-store", daemon=True)
         self.on_tick: Callable[[sqlite3.Connection], None] | None = None
+        self.on_commit: OnCommit | None = None
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be booked now."""
+        if not self._thread.is_alive():
+            return f"the store '{self._store.path}' is closed"
+        return f"the store '{self._store.path}' cannot be written" if self._failing else None
 
     def submit(self, op: Op) -> None:
         """Queue an operation; call it in the event loop. Raises `StoreUnavailable` once stopped."""
@@ -116,6 +127,7 @@ class Writer:
         if not ops:
             return
         self._group = ops
+        began_s = self._clock.monotonic()
         try:
             self._ledger.commit(self._connected(), ops, self._clock.now())
         except sqlite3.Error as error:
@@ -126,6 +138,8 @@ class Writer:
         self._counts.groups += 1
         self._counts.operations += len(ops)
         self._counts.spooled = len(self._spool)
+        if self.on_commit is not None:
+            self.on_commit(len(ops), self._clock.monotonic() - began_s, len(self._queue))
         self._deliver(ops)
 
     def _fail(self, ops: list[Op], error: sqlite3.Error) -> None:
