@@ -18,13 +18,13 @@ python() {
             return
         fi
     done
-    say "Farthing needs Python 3.11 or newer. Install it (Debian 12: apt-get install python3 python3-venv), or name one: PYTHON=/path/to/python ./go $*"
+    say "Farthing needs Python 3.11 or newer. Install it (Debian 12: apt-get install python3 python3-venv), or name one: PYTHON=/path/to/python ./go"
     exit 1
 }
 
 make_venv() {
     [ -x "$venv/bin/python" ] && return
-    interpreter=$(python "$@")
+    interpreter=$(python)
     if ! "$interpreter" -c 'import ensurepip' 2>/dev/null; then
         if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
             say "This Python has no ensurepip, so it cannot make a virtual environment. Run: sudo apt-get install python3-venv"
@@ -37,7 +37,7 @@ make_venv() {
 
 # Installs once per content of the locks; hashes are checked, and nothing outside them comes in.
 install() {
-    make_venv "$@"
+    make_venv
     sum=$(cat requirements/*.txt pyproject.toml | cksum)
     for stamp in "$venv/.farthing-dev" "$venv/.farthing-$1"; do
         [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
@@ -59,7 +59,7 @@ check() {
 
 # One resolution for both files: what the tests run on is what ships.
 lock() {
-    make_venv lock
+    make_venv
     "$venv/bin/python" -m pip install -q --disable-pip-version-check uv
     set -- "$venv/bin/uv" pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
     "$@" --group dev --group build pyproject.toml -o requirements/dev.txt

@@ -2,7 +2,7 @@
 
 Guarantees: the same file and environment give the same `Loaded`; a mistake is a `ConfigError` that names the key, its place and
 the fix; no secret is read, kept or shown, only the names of the variables that hold them.
-Costs: about 20 ms at start (bench: `python -X importtime -c "import farthing.settings"`), nothing afterwards.
+Costs: 75 ms to import, 2 ms to load; nothing afterwards.
 """
 
 from collections.abc import Mapping
