@@ -42,4 +42,5 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         await settlement.fail(trip, error)
     finally:
         trip.close()
-        await settlement.last_resort(trip)
+        if not trip.settled:
+            await settlement.last_resort(trip)

@@ -280,7 +280,7 @@ async def fail(trip: Trip, error: FarthingError) -> None:
 
 async def last_resort(trip: Trip) -> None:
     """A fault of our own stopped the journey: book all that was held, so that nothing stays held until this worker ends."""
-    if trip.settled or not trip.seated:
+    if not trip.seated:
         return
     x = trip.x
     trip.outlet = None
