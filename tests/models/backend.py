@@ -1,7 +1,7 @@
 """A backend that answers from a script, and a pause that takes no time but moves the clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from farthing.core.call import Call
 from farthing.core.clock import FrozenClock
@@ -74,10 +74,12 @@ class Pauses:
     def __init__(self, clock: FrozenClock) -> None:
         self._clock = clock
         self.taken: list[float] = []
+        self.meanwhile: Callable[[], object] = list  # what happens elsewhere
 
     async def __call__(self, seconds: float) -> None:
         self.taken.append(seconds)
         self._clock.advance(seconds)
+        self.meanwhile()
 
 
 def call(clock: FrozenClock, *, stream: bool = False, deadline_s: float = DEADLINE_S) -> Call:

@@ -6,7 +6,7 @@ import pytest
 
 from farthing.config import Resilience
 from farthing.core.clock import FrozenClock
-from farthing.core.errors import RecordedAnswerMissing, Upstream, UpstreamBroken, UpstreamBusy, UpstreamResting, UpstreamTimeout
+from farthing.core.errors import RecordedAnswerMissing, Upstream, UpstreamBroken, UpstreamBusy, UpstreamResting, UpstreamTimeout, UpstreamUnreachable
 from farthing.models.breaker import Breaker, RetryBudget, is_failure
 from farthing.models.guard import PATIENCE_S, Guard
 from tests.models.backend import FakeBackend, Pauses, call, refused, unreachable
@@ -20,8 +20,9 @@ class Rig:
     def __init__(self, *outcomes: Upstream | asyncio.Future[None] | None, attempts: int = 1) -> None:
         self.clock = FrozenClock()
         self.backend = FakeBackend(*outcomes)
+        self.pauses = Pauses(self.clock)
         settings = Resilience(attempts=attempts, breaker_failures=3, breaker_rest_s=REST_S, retry_ratio=1.0)
-        self.guard = Guard("s", self.backend, settings, clock=self.clock, sleep=Pauses(self.clock), draw=lambda: 1.0)
+        self.guard = Guard("s", self.backend, settings, clock=self.clock, sleep=self.pauses, draw=lambda: 1.0)
 
     def outcome(self, deadline_s: float = 30.0) -> type[Upstream] | None:
         return asyncio.run(self.outcome_now(deadline_s))
@@ -80,6 +81,9 @@ def test_after_its_rest_one_probe_decides_ill() -> None:
     rig.clock.advance(REST_S - 0.1)
     assert rig.outcome() is UpstreamResting
     assert rig.backend.calls == 1
+    rig.clock.advance(0.1)
+    rig.outcome()
+    assert rig.backend.calls == 2
 
 
 def test_only_one_probe_at_a_time() -> None:
@@ -142,13 +146,20 @@ def test_a_callers_short_deadline_says_nothing_about_the_service() -> None:
     assert not rig.guard.breaker.closed
 
 
-def test_no_retry_goes_against_a_breaker_that_just_opened() -> None:
+def test_no_retry_and_no_pause_once_the_breaker_has_opened() -> None:
     rig = Rig(None, attempts=5)
     for _ in range(20):
         rig.outcome()
     rig.backend.outcomes, rig.backend.calls = [unreachable()], 0
     rig.outcome()
-    assert rig.backend.calls == 3
+    assert (rig.backend.calls, len(rig.pauses.taken)) == (3, 2)
+
+
+def test_no_retry_when_others_opened_the_breaker_during_the_pause() -> None:
+    rig = Rig(unreachable(), attempts=2)
+    rig.pauses.meanwhile = lambda: [rig.guard.breaker.failed(False) for _ in range(3)]
+    assert rig.outcome() is UpstreamUnreachable
+    assert (rig.backend.calls, len(rig.pauses.taken)) == (1, 1)
 
 
 def test_a_late_failure_does_not_prolong_the_rest() -> None:

@@ -2,7 +2,7 @@
 
 Guarantees: no second try once a byte of an answer came, past the deadline, or when the service forbids it; attempts stay within
 `1 + retry_ratio` times the requests; a wait that the service asks for (Retry-After) is kept to, or there is no retry.
-Costs: 1.5 us a call that succeeds at once (bench/transport.py). Off: `resilience.attempts = 1`, `resilience.retry_ratio = 0`.
+Costs: no task, no timer, for a call that succeeds at once. Off: `resilience.attempts = 1`, `resilience.retry_ratio = 0`.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine

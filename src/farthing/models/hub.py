@@ -2,7 +2,7 @@
 
 Guarantees: as `guard.py` for each service; a reload keeps the warm connections of services that did not change, lets calls in flight
 on the others end, and changes nothing when the new configuration cannot be used.
-Costs: bench/transport.py.
+Costs: 5 us of CPU per call on top of the transport (bench/transport.py).
 """
 
 import asyncio
