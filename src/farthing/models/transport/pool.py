@@ -2,7 +2,8 @@
 
 Guarantees: at most `max_connections`; the most recently used idle one goes first; when all are busy, requests wait in order until their
 deadline; a request whose reused connection died before a byte of the answer is sent once more on a fresh one.
-Costs: 17 to 25 us of CPU per whole answer, half of it in the kernel (bench/transport.py, busy 2-core machine); no task, no wait_for and at most one timer move per request.
+Costs: 17 to 25 us of CPU per whole answer, half of it in the kernel (bench/transport.py, busy 2-core machine);
+no task, no wait_for and at most one timer move per request.
 """
 
 import asyncio
