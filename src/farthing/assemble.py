@@ -39,6 +39,7 @@ log = logging.getLogger("farthing")
 
 Load = Callable[[], Config]
 _CACHE_SYNC_S = 0.2
+_KEEP_ANSWERS_S = 2.0
 
 
 class Running:
@@ -62,8 +63,8 @@ class Running:
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
-        self.house = self._build_house(config, self._build_cache(config))
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
+        self.house = self._build_house(config, self._build_cache(config))
         self.sync.load()
         self.gateway = Gateway(
             house=self.house,
@@ -78,7 +79,7 @@ class Running:
         return self.gateway
 
     def _build_cache(self, config: Config) -> CacheLever:
-        return CacheLever(config.cache, persist=lambda key, tenant, answer: self.sync.put(key, tenant, answer))
+        return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
 
     def _build_house(self, config: Config, cache: CacheLever) -> House:
         catalog = Catalog(config)
@@ -155,6 +156,7 @@ class Running:
     async def close(self) -> None:
         for chore in self._chores:
             chore.cancel()
+        await self.sync.keep_rest(_KEEP_ANSWERS_S)
         await self.hub.close()
         await self.keys.close()
         await self.book.close()

@@ -60,6 +60,10 @@ class ExactCache:
             self.remove(next(iter(self._answers)))
         return True
 
+    def newest_first(self) -> list[tuple[bytes, str, Answer]]:
+        """Everything, with its tenant, by last use."""
+        return [(key, self._tenants[key], answer) for key, answer in reversed(self._answers.items())]
+
     def remove(self, key: bytes) -> None:
         answer = self._answers.pop(key, None)
         if answer is not None:

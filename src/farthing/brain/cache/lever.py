@@ -15,7 +15,12 @@ from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.canonical import canonical
 
-Persist = Callable[[bytes, str, Answer], None]
+Tell = Callable[[bytes, str, Answer], None]
+
+
+def _nobody(_key: bytes, _tenant: str, _answer: Answer) -> None: ...
+
+
 _STORABLE_FINISH = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
 _MISS = Decision("cache", "miss", "first time in this scope")
 _COALESCED = Decision("cache", "coalesced", "same request was in flight")
@@ -23,15 +28,16 @@ _OFF = Decision("cache", "bypass", "lever is off")
 
 
 class CacheLever:
-    """Reads and writes one worker's exact cache; tells `persist` of what it keeps."""
+    """Reads and writes one worker's exact cache; tells of what it keeps (`fresh`) and what it serves again (`reused`)."""
 
     coalesced = _COALESCED
 
-    def __init__(self, config: Cache, *, persist: Persist | None = None) -> None:
+    def __init__(self, config: Cache, *, fresh: Tell = _nobody, reused: Tell = _nobody) -> None:
         self.config = config
         self.entries = ExactCache(max_bytes=int(config.max_mb * 1_048_576), max_entry_bytes=int(config.max_entry_kb * 1024))
         self.flights = Flights()
-        self._persist = persist
+        self._fresh = fresh
+        self._reused = reused
 
     def look(self, inbound: Inbound, endpoint: Endpoint, *, now: float, off: bool) -> Reuse:
         """Hit, follow, lead or bypass. Pure but for the recency order of the map."""
@@ -48,6 +54,7 @@ class CacheLever:
         key = scope_key(inbound, canonical(inbound.dialect, inbound.body), user_scope=user_scope)
         answer = self.entries.get(key, now)
         if answer is not None:
+            self._reused(key, inbound.tenant, answer)
             age_s = max(0, int(now - answer.created_at))
             return Reuse("hit", Decision("cache", "exact", f"same request {age_s} s ago", saved_usd=answer.cost_usd), key, answer)
         if self.config.coalesce and self.flights.get(key) is not None:
@@ -86,5 +93,5 @@ class CacheLever:
             now + self.config.ttl_s,
             signals,
         )
-        if self.entries.put(key, answer, inbound.tenant) and self._persist is not None:
-            self._persist(key, inbound.tenant, answer)
+        if self.entries.put(key, answer, inbound.tenant):
+            self._fresh(key, inbound.tenant, answer)
