@@ -29,7 +29,7 @@ async def relay(trip: Trip) -> None:
         else:
             _take(trip, await reply.read())
     except UpstreamTimeout:
-        if trip.envelope.cut_by_cap and trip.house.clock.monotonic() >= trip.envelope.deadline_s:
+        if trip.envelope.reached_by(trip.house.clock.monotonic()):
             raise CutShort(trip.envelope.latency_reason) from None
         raise
     trip.hands_off()

@@ -62,7 +62,7 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
         except Upstream as error:
             now_s = house.clock.monotonic()
             _note_failure(trip, target, error, now_s - started_s)
-            if now_s >= call.deadline_s and trip.envelope.cut_by_cap:
+            if trip.envelope.reached_by(now_s):
                 raise UpstreamTimeout(f"No model had begun to answer in time. Reached: {trip.envelope.latency_reason}.") from error
             if target is last or not worth_another(error) or now_s >= call.deadline_s:
                 raise

@@ -13,6 +13,8 @@ from farthing.core.exchange import Quote, Target
 from farthing.core.money import format_usd
 from farthing.core.request import Inbound
 
+_EARLY_S = 0.02
+
 
 class Envelope:
     """What the endpoint allows this request. `deadline_s` is monotonic; nothing of the request lives longer."""
@@ -30,6 +32,10 @@ class Envelope:
         cap = self._caps.absolute_latency_s
         self.cut_by_cap = cap is not None and cap <= longest
         self.deadline_s = inbound.started_s + (cap if cap is not None and cap <= longest else longest)
+
+    def reached_by(self, now_s: float) -> bool:
+        """Whether a deadline that has just rung was the endpoint's own cap. Timers ring up to a millisecond early."""
+        return self.cut_by_cap and now_s >= self.deadline_s - _EARLY_S
 
     @property
     def latency_reason(self) -> str:
