@@ -26,7 +26,7 @@ def test_sdk_talks_to_the_fake(dialect: str, model: str, stream: bool) -> None:
         assert ask(clients, Question("words:30", model, stream, max_tokens=16)).finish == "length"
         assert ask(clients, Question("x", model, stream, schema=SCHEMA)).text == '{"n": 7}'
         assert ask(clients, Question("x", model, stream, image=True)).text.startswith("I see 1 image.")
-        assert all(call.finished for call in upstream.calls())
+        upstream.wait(lambda: all(call.finished for call in upstream.calls()))
 
 
 def test_a_client_that_leaves_is_seen() -> None:

@@ -102,7 +102,7 @@ def _complaint(path: str, body: dict[str, Any]) -> bytes | None:
 def _fail(path: str, status: int, out: Responder, number: int) -> None:
     message = f"The server had an error: scripted {status}."
     body = anthropic_service.error(status, message) if path == "/v1/messages" else openai_service.error(status, message)
-    extra = {"retry-after": "1"} if status in (429, 503, 529) else {}
+    extra = {"retry-after": "0"} if status in (429, 503, 529) else {}
     out.whole(status, body, _answer_headers(number) | extra)
 
 
