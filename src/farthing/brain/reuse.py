@@ -2,7 +2,7 @@
 
 from farthing.brain.cache import Answer, Flight, LeaderLost
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
-from farthing.brain.classify import classify
+from farthing.brain.classify import classify, read
 from farthing.brain.delivery import send_on
 from farthing.brain.outlet import open_outlet
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
@@ -17,14 +17,15 @@ async def serve(trip: Trip) -> bool:
 
     True when the answer is complete without a call of our own; it still has to be settled unless it is already."""
     x, house = trip.x, trip.house
+    reading = read(x.inbound)
     while True:
-        reuse = house.cache.look(x.inbound, trip.endpoint, now=house.clock.now(), off="cache" in trip.off)
+        reuse = house.cache.look(x.inbound, trip.endpoint, words=reading.words, now=house.clock.now(), off="cache" in trip.off)
         if reuse.kind == "hit" and reuse.answer is not None:
             x.decisions.append(reuse.decision)
             await _serve_again(trip, reuse.answer)
             return True
         if x.signals is None:
-            x.signals = classify(x.inbound, house.tokens)
+            x.signals = classify(x.inbound, house.tokens, reading)
         if reuse.kind == "follow" and reuse.key is not None:
             flight = house.cache.flights.get(reuse.key)
             if flight is not None and await _fly_along(trip, flight):

@@ -1,6 +1,6 @@
 """The cache step of the journey: look before the call, store after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from farthing.brain.cache.admission import OWN_AFFAIRS, asks_about_own_affairs, bypass_reason
@@ -39,15 +39,15 @@ class CacheLever:
         self._fresh = fresh
         self._reused = reused
 
-    def look(self, inbound: Inbound, endpoint: Endpoint, *, now: float, off: bool) -> Reuse:
-        """Hit, follow, lead or bypass. Pure but for the recency order of the map."""
+    def look(self, inbound: Inbound, endpoint: Endpoint, *, words: Sequence[bytes], now: float, off: bool) -> Reuse:
+        """Hit, follow, lead or bypass. `words` of the last user turn. Pure but for the recency order of the map."""
         if off or not self.config.enabled:
             return Reuse("bypass", _OFF)
         reason = bypass_reason(inbound, max_temperature=self.config.max_temperature, default_temperature=endpoint.temperature)
         if reason is not None:
             return Reuse("bypass", Decision("cache", "bypass", reason))
         user_scope = None
-        if asks_about_own_affairs(inbound):
+        if asks_about_own_affairs(words):
             user_scope = inbound.user_hash
             if user_scope is None:
                 return Reuse("bypass", Decision("cache", "bypass", OWN_AFFAIRS))

@@ -19,7 +19,9 @@ from farthing.brain.ports import Tokens
 from farthing.core.exchange import Risk, Signals
 from farthing.core.request import Inbound, Peek
 
-__all__ = ["classify"]
+__all__ = ["Reading", "classify", "read"]
+
+_ROUTED = "farthing/"
 
 _EARLIER_CHARS = 4000
 _HIGH_RISK = 4
@@ -30,18 +32,22 @@ _LISTED_LANGUAGES = frozenset({"en", "de", "fr", "es"})
 _DOMAINS = frozenset(feature for feature, _, _ in DOMAINS)
 
 
-def classify(inbound: Inbound, tokens: Tokens) -> Signals:
-    """Read the signals off a request."""
+def read(inbound: Inbound) -> Reading:
+    """What is asked, ready to be classified; others may want its words."""
+    return Reading(window(inbound.peek.last_user_text))
+
+
+def classify(inbound: Inbound, tokens: Tokens, reading: Reading | None = None) -> Signals:
+    """Read the signals off a request. Earlier turns are read where a route depends on it; a named model is kept anyway."""
     peek = inbound.peek
-    query = peek.last_user_text
-    asked = window(query)
-    reading = Reading(asked)
+    reading = reading or read(inbound)
+    asked = reading.asked
     scores = reading.score(EVERYTHING)
     background = _background(window(peek.system_text)) if peek.turns and peek.turns[0].role != "user" else {}
-    earlier = Reading(_earlier(peek)).score(SUBJECTS) if len(peek.turns) > 2 else {}
+    earlier = Reading(_earlier(peek)).score(SUBJECTS) if len(peek.turns) > 2 and peek.model.startswith(_ROUTED) else {}
     task, confidence = (inbound.task_type, 1.0) if inbound.task_type else task_of(asked, reading, scores, background, peek)
     language = inbound.language or language_of(asked, scores)
-    asked_tokens = query_tokens(query, peek.model, tokens)
+    asked_tokens = query_tokens(peek.last_user_text, peek.model, tokens)
     return Signals(
         task=task,
         complexity=complexity_of(asked, scores, task, asked_tokens, peek),

@@ -23,9 +23,10 @@ Term = tuple[str, int, bytes | None]  # feature, weight, and the whole phrase wh
 class Reading:
     """A text in lower case without punctuation: its words, and all of it between spaces, so that phrases end where words do."""
 
-    __slots__ = ("text", "words")
+    __slots__ = ("asked", "text", "words")
 
     def __init__(self, text: str) -> None:
+        self.asked = text
         if not text.isascii():
             text = text.replace("’", "'")
         self.text = b" %b " % text.lower().encode("utf-8", "replace").translate(_SPACES, b"'")
