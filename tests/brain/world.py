@@ -157,6 +157,10 @@ class FakeCaller:
         self.gone = True
         self._on_gone()
 
+    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        await self.start(status, headers)
+        await self.finish(body)
+
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.started, self.status, self.headers = True, status, dict(headers)
 

@@ -80,10 +80,10 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
     out = trip.outlet.finish(x.cost_usd) if tail is None else tail
     if caller.gone:
         return
-    if not caller.started:
-        headers = stream_headers(x) if x.inbound.peek.stream else whole_headers(x, len(out))
-        await caller.start(200, headers)
-    await caller.finish(out)
+    if caller.started:
+        await caller.finish(out)
+    else:
+        await caller.answer(200, stream_headers(x) if x.inbound.peek.stream else whole_headers(x, len(out)), out)
 
 
 def note_model_time(trip: Trip) -> None:

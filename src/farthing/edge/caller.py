@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from farthing.edge.cycle import GatewayCycle
 from farthing.edge.protocol import GatewayProtocol
 
 Scope = MutableMapping[str, Any]
@@ -19,6 +20,7 @@ class HttpCaller:
         self._send = send
         self._receive = receive
         self._connection: GatewayProtocol | None = scope.get("farthing.connection")
+        self._cycle: GatewayCycle | None = scope.get("farthing.cycle")
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
         self.started = False
@@ -41,6 +43,15 @@ class HttpCaller:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._leave(on_gone)
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole answer at once."""
+        if self._cycle is not None:
+            self.started = True
+            await self._cycle.answer(status, headers, body)
+        else:
+            await self.start(status, headers)
+            await self.finish(body)
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True

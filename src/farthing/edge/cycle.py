@@ -31,6 +31,14 @@ class GatewayCycle(RequestResponseCycle):
         else:
             self._body(message.get("body", b""), more=message.get("more_body", False))
 
+    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Head and whole body in one go: what two `send`s would do."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self._start(status, headers)
+            self._body(body, more=False)
+
     def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Build the head; it leaves with the first piece of body."""
         if self.response_started:

@@ -130,6 +130,7 @@ class GatewayProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        scope["farthing.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
         if previous is None or previous.response_complete:
             self._start_asgi_task(self.cycle, app)  # pyright: ignore[reportUnknownArgumentType]
         else:

@@ -84,6 +84,10 @@ class InnerCaller:
     def listen(self, on_gone: Callable[[], None]) -> None:
         self._outer.listen(on_gone)
 
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        await self.start(status, headers)
+        await self.write(body)
+
     async def start(self, status: int, headers: Headers) -> None:
         self.headers = [header for header in headers if header[0] in _KEPT_HEADERS]
         if self._stream:
@@ -103,7 +107,7 @@ class InnerCaller:
     async def finish(self, data: bytes) -> None:
         await self.write(data)
 
-    def answer(self) -> Answer:
+    def gathered(self) -> Answer:
         """The whole answer. Raises what a stream told us instead."""
         if not self._stream:
             return LANGUAGES[Dialect.CHAT].parse_answer(b"".join(self._body))
@@ -133,7 +137,7 @@ def served_within(
                 gateway.leave_seat()
             if caller.gone:
                 return
-            result = to_answer(Shaped(exchange, inner.answer()))
+            result = to_answer(Shaped(exchange, inner.gathered()))
             if inbound.peek.stream:
                 await caller.finish(encode(msgspec.json.encode(result)))
             else:
