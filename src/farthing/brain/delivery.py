@@ -1,6 +1,7 @@
 """Delivery: the upstream's bytes become the caller's, as they come, and the last of them waits for the ledger."""
 
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from farthing.brain.outlet import Outlet
 from farthing.brain.trip import CutShort, Trip
@@ -115,6 +116,7 @@ def _story(x: Exchange) -> Headers:
     return headers + x.reply_headers
 
 
+@lru_cache(maxsize=1024)
 def value(text: str) -> bytes:
     """Text that came from outside, fit for a header."""
     return text.encode("ascii", "replace").translate(None, _CONTROLS)

@@ -10,7 +10,8 @@ from farthing.config import Config
 from farthing.core.clock import Clock
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
-from farthing.core.request import Dialect, Inbound
+from farthing.core.recent import Recent
+from farthing.core.request import Dialect, Inbound, Peek
 from farthing.core.usage import Rate
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
@@ -47,6 +48,7 @@ class House:
         self.tokens = tokens
         self.listeners = listeners
         self.stopping = False
+        self.peeks: dict[Dialect, Recent[Peek]] = {dialect: Recent() for dialect in Dialect}  # of bodies that were served from the cache
         self._off: dict[tuple[str, Dialect], frozenset[str]] = {}
         baseline = catalog.baseline
         self.baseline_rate: Rate | None = prices.rate(baseline.service, baseline.model) if baseline is not None else None

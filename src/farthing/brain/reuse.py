@@ -1,8 +1,10 @@
 """The cache step around the model call: serve what we have, fly along with who is asking already, keep what came."""
 
+from collections.abc import Sequence
+
 from farthing.brain.cache import Answer, Flight, LeaderLost
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
-from farthing.brain.classify import classify, read
+from farthing.brain.classify import Reading, classify, read
 from farthing.brain.delivery import send_on
 from farthing.brain.outlet import open_outlet
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
@@ -17,9 +19,15 @@ async def serve(trip: Trip) -> bool:
 
     True when the answer is complete without a call of our own; it still has to be settled unless it is already."""
     x, house = trip.x, trip.house
-    reading = read(x.inbound)
+    reading: Reading | None = None
+
+    def words() -> Sequence[bytes]:
+        nonlocal reading
+        reading = read(x.inbound)
+        return reading.words
+
     while True:
-        reuse = house.cache.look(x.inbound, trip.endpoint, words=reading.words, now=house.clock.now(), off="cache" in trip.off)
+        reuse = house.cache.look(x.inbound, trip.endpoint, words=words, now=house.clock.now(), off="cache" in trip.off)
         if reuse.kind == "hit" and reuse.answer is not None:
             x.decisions.append(reuse.decision)
             await _serve_again(trip, reuse.answer)

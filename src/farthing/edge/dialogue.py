@@ -27,6 +27,8 @@ def model_route(dialect: Dialect) -> Handler:
             headers = headers_of(scope)
             house = gateway.house
             body = await read_body(receive, headers, house.config.limits.body_bytes)
+            peeks = house.peeks[dialect]
+            view = peeks.get(body)
             inbound = build_inbound(
                 request_id=request_id,
                 dialect=dialect,
@@ -36,6 +38,7 @@ def model_route(dialect: Dialect) -> Handler:
                 config=house.config,
                 started_s=started_s,
                 received_at=now,
+                view=view,
             )
             exchange = Exchange(inbound)
             gateway.take_seat()
@@ -43,6 +46,8 @@ def model_route(dialect: Dialect) -> Handler:
                 await journey(exchange, house, caller)
             finally:
                 gateway.leave_seat()
+            if view is None and exchange.cache == "exact":
+                peeks.put(body, inbound.peek)
         except ClientLeft:
             return
         except FarthingError as error:

@@ -66,10 +66,12 @@ def build_inbound(
     config: Config,
     started_s: float,
     received_at: float,
+    view: Peek | None = None,
 ) -> Inbound:
-    """Everything the brain wants to know, read once."""
-    limits = config.limits
-    view = peek(dialect, body, json_depth=limits.json_depth, max_messages=limits.messages)
+    """Everything the brain wants to know, read once. `view`: the peek of these very bytes, when it is known."""
+    if view is None:
+        limits = config.limits
+        view = peek(dialect, body, json_depth=limits.json_depth, max_messages=limits.messages)
     tenant = tenant_of(headers, principal)
     return Inbound(
         request_id=request_id,

@@ -88,7 +88,7 @@ def test_what_is_never_reused() -> None:
 
 def look_kind(text: str, **changes: object) -> str:
     asked = inbound(text=text, **changes)
-    return CacheLever(Cache()).look(asked, Endpoint(), words=read(asked).words, now=0.0, off=False).kind
+    return CacheLever(Cache()).look(asked, Endpoint(), words=lambda: read(asked).words, now=0.0, off=False).kind
 
 
 def test_own_affairs_need_a_named_user() -> None:
@@ -102,7 +102,7 @@ def test_own_affairs_need_a_named_user() -> None:
 def test_own_affairs_are_shared_with_nobody() -> None:
     cache = CacheLever(Cache())
     one, two = (inbound(text="Where is my order?", user_hash=user) for user in ("u1", "u2"))
-    keys = [cache.look(asker, Endpoint(), words=read(asker).words, now=0.0, off=False).key for asker in (one, two, one)]
+    keys = [cache.look(asker, Endpoint(), words=lambda asker=asker: read(asker).words, now=0.0, off=False).key for asker in (one, two, one)]
     assert keys[0] == keys[2] != keys[1]
 
 
@@ -112,7 +112,7 @@ def test_an_endpoint_may_say_what_a_missing_temperature_means() -> None:
 
 
 def store(cache: CacheLever, finish: str) -> None:
-    seen = cache.look(inbound(), Endpoint(), words=WORDS, now=0.0, off=False)
+    seen = cache.look(inbound(), Endpoint(), words=lambda: WORDS, now=0.0, off=False)
     assert seen.key is not None
     call = Call("openai", "m", Dialect.CHAT, BODY, False, 1.0, "req_1")
     cache.store(seen.key, inbound(), call, Target("openai", "m", "cheap"), b"{}", usage=None, cost_usd=None, finish=finish, signals=None, now=0.0)
@@ -122,9 +122,9 @@ def test_an_answer_cut_short_or_filtered_is_not_kept() -> None:
     for finish, kind in (("length", "lead"), ("content_filter", "lead"), ("tool_calls", "lead"), ("stop", "hit")):
         cache = CacheLever(Cache())
         store(cache, finish)
-        assert cache.look(inbound(), Endpoint(), words=WORDS, now=1.0, off=False).kind == kind, finish
+        assert cache.look(inbound(), Endpoint(), words=lambda: WORDS, now=1.0, off=False).kind == kind, finish
 
 
 def test_off_switches() -> None:
-    assert CacheLever(Cache(enabled=False)).look(inbound(), Endpoint(), words=WORDS, now=0.0, off=False).kind == "bypass"
-    assert CacheLever(Cache()).look(inbound(), Endpoint(), words=WORDS, now=0.0, off=True).kind == "bypass"
+    assert CacheLever(Cache(enabled=False)).look(inbound(), Endpoint(), words=lambda: WORDS, now=0.0, off=False).kind == "bypass"
+    assert CacheLever(Cache()).look(inbound(), Endpoint(), words=lambda: WORDS, now=0.0, off=True).kind == "bypass"

@@ -3,25 +3,28 @@
 from collections import OrderedDict
 from hashlib import blake2b
 
+import msgspec
+
 from farthing.brain.cache.base import Answer
 from farthing.core.request import Inbound
 
 _ENTRY_OVERHEAD_BYTES = 600
+_encode = msgspec.json.Encoder().encode  # fields cannot run into each other, whatever a caller writes into them
 
 
-def scope_key(inbound: Inbound, canonical_body: bytes, *, user_scope: str | None = None) -> bytes:
+def content_digest(canonical_body: bytes) -> bytes:
+    """32 bytes that stand for what a request asks."""
+    return blake2b(canonical_body, digest_size=32).digest()
+
+
+def scope_key(inbound: Inbound, content: bytes, *, user_scope: str | None = None) -> bytes:
     """32 bytes that two requests share only when one answer serves both.
 
-    `user_scope` narrows the scope to one end user. The requested model (or tier name) is part of the scope; the model that
-    answers in the end is the router's business and may differ from day to day.
+    `content` is the digest of its canonical body. `user_scope` narrows the scope to one end user. The requested model (or tier name)
+    is part of the scope; the model that answers in the end is the router's business and may differ from day to day.
     """
-    digest = blake2b(canonical_body, digest_size=32)
-    digest.update(
-        "\x00".join(
-            ("", inbound.tenant, user_scope or "", inbound.endpoint, inbound.dialect.value, inbound.peek.model, ",".join(sorted(inbound.levers_off)))
-        ).encode()
-    )
-    return digest.digest()
+    scope = (inbound.tenant, user_scope, inbound.endpoint, inbound.dialect, inbound.peek.model, sorted(inbound.levers_off))
+    return blake2b(content + _encode(scope), digest_size=32).digest()
 
 
 class ExactCache:

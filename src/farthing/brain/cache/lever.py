@@ -5,16 +5,18 @@ from decimal import Decimal
 
 from farthing.brain.cache.admission import OWN_AFFAIRS, asks_about_own_affairs, bypass_reason
 from farthing.brain.cache.base import Answer, Reuse
-from farthing.brain.cache.exact import ExactCache, scope_key
+from farthing.brain.cache.exact import ExactCache, content_digest, scope_key
 from farthing.brain.cache.flight import Flights
 from farthing.config import Cache, Endpoint
 from farthing.core.call import Call
 from farthing.core.decision import Decision
 from farthing.core.exchange import Signals, Target
+from farthing.core.recent import Recent
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.canonical import canonical
 
+Words = Callable[[], Sequence[bytes]]
 Tell = Callable[[bytes, str, Answer], None]
 
 
@@ -38,22 +40,28 @@ class CacheLever:
         self.flights = Flights()
         self._fresh = fresh
         self._reused = reused
+        self._recent: dict[Dialect, Recent[tuple[bytes, bool]]] = {dialect: Recent() for dialect in Dialect}
 
-    def look(self, inbound: Inbound, endpoint: Endpoint, *, words: Sequence[bytes], now: float, off: bool) -> Reuse:
-        """Hit, follow, lead or bypass. `words` of the last user turn. Pure but for the recency order of the map."""
+    def look(self, inbound: Inbound, endpoint: Endpoint, *, words: Words, now: float, off: bool) -> Reuse:
+        """Hit, follow, lead or bypass. `words` gives those of the last user turn. Pure but for what it remembers of recent bodies."""
         if off or not self.config.enabled:
             return Reuse("bypass", _OFF)
         reason = bypass_reason(inbound, max_temperature=self.config.max_temperature, default_temperature=endpoint.temperature)
         if reason is not None:
             return Reuse("bypass", Decision("cache", "bypass", reason))
+        recent = self._recent[inbound.dialect]
+        known = recent.get(inbound.body)
+        content, own = known or (content_digest(canonical(inbound.dialect, inbound.body)), asks_about_own_affairs(words()))
         user_scope = None
-        if asks_about_own_affairs(words):
+        if own:
             user_scope = inbound.user_hash
             if user_scope is None:
                 return Reuse("bypass", Decision("cache", "bypass", OWN_AFFAIRS))
-        key = scope_key(inbound, canonical(inbound.dialect, inbound.body), user_scope=user_scope)
+        key = scope_key(inbound, content, user_scope=user_scope)
         answer = self.entries.get(key, now)
         if answer is not None:
+            if known is None:
+                recent.put(inbound.body, (content, own))
             self._reused(key, inbound.tenant, answer)
             age_s = max(0, int(now - answer.created_at))
             return Reuse("hit", Decision("cache", "exact", f"same request {age_s} s ago", saved_usd=answer.cost_usd), key, answer)
