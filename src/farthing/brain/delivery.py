@@ -1,13 +1,16 @@
 """Delivery: the upstream's bytes become the caller's, as they come, and the last of them waits for the ledger."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import lru_cache
 
 from farthing.brain.outlet import Outlet
+from farthing.brain.row import keeps_text
 from farthing.brain.trip import CutShort, Trip
-from farthing.core.errors import UpstreamTimeout
+from farthing.core.errors import FarthingError, UpstreamTimeout
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
+from farthing.core.request import Dialect
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -90,6 +93,16 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
 def note_model_time(trip: Trip) -> None:
     if trip.sent_s is not None:
         trip.x.model_s = (trip.x.model_s or 0.0) + trip.house.clock.monotonic() - trip.sent_s
+
+
+def note_text(trip: Trip) -> None:
+    """The words of the answer, where its row was drawn to keep them; what cannot be read as an answer has none."""
+    x = trip.x
+    if trip.outlet is None or x.answer_text is not None or x.inbound.dialect is Dialect.EMBEDDINGS or not keeps_text(trip.sampled):
+        return
+    with suppress(FarthingError):
+        answer = trip.outlet.answer()
+        x.answer_text = None if answer is None else answer.text
 
 
 def stream_headers(x: Exchange) -> Headers:

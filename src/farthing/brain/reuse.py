@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from farthing.brain.cache import Answer, Flight, LeaderLost
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
 from farthing.brain.classify import Reading, classify, read
-from farthing.brain.delivery import send_on
+from farthing.brain.delivery import note_text, send_on
 from farthing.brain.outlet import open_outlet
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
 from farthing.brain.trip import Trip
@@ -57,6 +57,7 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     outlet.feed(answer.body)
     x.signals = answer.signals or classify(x.inbound, house.tokens)
     x.usage, x.finish, x.cost_usd = answer.usage, answer.finish, ZERO_USD
+    note_text(trip)
     price_baseline(trip)
     holds = hit_holds(x.inbound, house.config, monotonic=house.clock.monotonic())
     trip.hands_off()

@@ -32,6 +32,11 @@ def drawn_for(request_id: str, sampling: Sampling) -> str | None:
     return ",".join(drawn) or None
 
 
+def keeps_text(sampled: str | None) -> bool:
+    """Whether prompt and answer go into the row."""
+    return sampled is not None and "log" in sampled
+
+
 def _fraction(text: str) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
 
@@ -44,7 +49,7 @@ def ledger_row(x: Exchange, *, total_s: float, sampled: str | None) -> LedgerRow
     """The row of a settled exchange. Times in ms, money in picodollars; prompt and answer only when drawn for the log, redacted."""
     inbound, signals, usage, target = x.inbound, x.signals, x.usage, x.target
     peek = inbound.peek
-    keep_text = sampled is not None and "log" in sampled
+    keep_text = keeps_text(sampled)
     return LedgerRow(
         request_id=inbound.request_id,
         run_id=inbound.run_id,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
-from farthing.brain.delivery import finish, note_model_time
+from farthing.brain.delivery import finish, note_model_time, note_text
 from farthing.brain.row import ledger_row
 from farthing.brain.trip import Trip
 from farthing.core.errors import (
@@ -209,9 +209,7 @@ async def settle(trip: Trip) -> None:
         price_baseline(trip)
     if trip.caller.gone and x.outcome == "ok":
         x.outcome = "client_closed"
-    if trip.outlet is not None and trip.sampled is not None and x.answer_text is None:
-        answer = trip.outlet.answer()
-        x.answer_text = answer.text if answer is not None else None
+    note_text(trip)
     row = close_row(trip)
     trip.settled = True
     await house.book.settle(row, _releases(trip))
