@@ -99,7 +99,7 @@ class Running:
             listeners=(self.metrics,),
         )
 
-    async def reload(self) -> str:
+    async def reload(self) -> None:
         """Swap in a freshly loaded configuration. Raises `ConfigError` and changes nothing when it is bad."""
         config = self._load()
         old = self.house
@@ -110,14 +110,12 @@ class Running:
         self.house = self.gateway.house = house
         if (config.server, config.store) != (old.config.server, old.config.store):
             log.warning("changes under [server] and [store] need a restart; the rest is in force")
-        return "reloaded"
 
-    async def _reload_everywhere(self) -> str:
+    async def _reload_everywhere(self) -> None:
         """Here first, so that a bad configuration is refused; then in the other workers, by way of the parent."""
-        source = await self.reload()
+        await self.reload()
         if self._config.server.workers > 1:
             os.kill(os.getppid(), signal.SIGHUP)
-        return source
 
     def on_hangup_signal(self) -> None:
         """SIGHUP."""

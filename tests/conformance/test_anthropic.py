@@ -99,3 +99,18 @@ def test_parallel_async_calls_keep_apart(gateway: Gateway) -> None:
             return await asyncio.gather(*(ask(number) for number in range(60)))
 
     assert asyncio.run(main()) == [f"echo: number {number}" for number in range(60)]
+
+
+def test_models(anthropic_client: Anthropic) -> None:
+    listed = {model.id: model for model in anthropic_client.models.list()}
+    assert {"farthing/auto", "gpt-4o"} <= listed.keys()
+    model = anthropic_client.models.retrieve("claude-haiku-4-5")
+    assert (model.id, model.type, model.display_name) == ("claude-haiku-4-5", "model", "claude-haiku-4-5")
+    assert model.created_at.year == listed["gpt-4o"].created_at.year == 1970  # what Anthropic says of a date that is not known
+
+
+def test_what_is_not_there_is_said_in_its_own_words(anthropic_client: Anthropic) -> None:
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        anthropic_client.messages.count_tokens(model="claude-haiku-4-5", messages=HELLO)
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["error"]["type"] == "not_found_error"

@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, NotFoundError, OpenAI
 from pydantic import BaseModel
 
 from tests.fakes.gateway import Gateway
@@ -124,3 +124,15 @@ def test_embeddings(openai_client: OpenAI, gateway: Gateway) -> None:
 def test_models_list(openai_client: OpenAI) -> None:
     names = {model.id for model in openai_client.models.list()}
     assert {"farthing/auto", "farthing/cheap", "farthing/expensive", "gpt-4o-mini", "gpt-4o"} <= names
+
+
+@pytest.mark.parametrize(("name", "owner"), [("gpt-4o", "openai"), ("farthing/auto", "farthing"), ("openai/gpt-4o", "openai")])
+def test_one_model(openai_client: OpenAI, name: str, owner: str) -> None:
+    model = openai_client.models.retrieve(name)
+    assert (model.id, model.object, model.owned_by) == (name, "model", owner)
+
+
+def test_a_model_that_is_not_served(openai_client: OpenAI) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        openai_client.models.retrieve("gpt4o")
+    assert caught.value.code == "model_not_found"

@@ -41,6 +41,31 @@ def test_ask_streams_and_ends_with_the_same_account(gateway: Gateway) -> None:
     assert events[-1]["answer"] == "echo: tell me slowly"
 
 
+def test_a_stream_that_breaks_says_so(gateway: Gateway) -> None:
+    answer = send(gateway, "/v1/ask", {"user_id": "u", "text": "words:9 cut:5", "stream": True})
+    events = [json.loads(data) for _, data in sse_events(answer.body)]
+    assert events[0] == {"delta": "word0"}
+    assert events[-1]["error"]["type"] == "upstream_error"
+    assert gateway.rows()[-1]["outcome"] == "upstream_error"
+
+
+def test_a_stream_that_fails_at_once_is_a_plain_error(gateway: Gateway) -> None:
+    answer = send(gateway, "/v1/ask", {"user_id": "u", "text": "fail:400", "stream": True})
+    assert (answer.status, answer.fields["error"]["code"]) == (400, "upstream_refused")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/v1/ask", {"user_id": "u", "text": "what it cost"}), ("/llm-inference", {"model_tier": "cheap", "prompt": "x"})]
+)
+def test_headers_tell_the_same(gateway: Gateway, path: str, fields: dict[str, object]) -> None:
+    answer = asyncio.run(post(gateway.port, path, fields, {"x-farthing-endpoint": "help"}))
+    assert Decimal(answer.headers["x-farthing-cost-usd"]) == Decimal(str(answer.fields["cost_usd"])) > 0
+    told = {name: answer.headers[f"x-farthing-{name}"] for name in ("tier", "cache")}
+    assert told == {name: answer.fields[name] for name in told}
+    assert answer.headers["x-request-id"] == answer.fields["request_id"]
+    assert gateway.rows(request_id=answer.fields["request_id"])[0]["endpoint"] == "help"
+
+
 def test_second_ask_comes_from_memory(gateway: Gateway, upstream: FakeUpstream) -> None:
     question = {"user_id": "u", "text": "asked twice"}
     caches = [send(gateway, "/v1/ask", question).fields["cache"] for _ in range(2)]

@@ -7,6 +7,8 @@ import msgspec
 
 LeverName = Literal["classify", "cache", "retrieve", "diet", "route", "cap", "check", "guard", "flow"]
 
+SWITCHABLE = ("cache", "route", "diet", "check")  # by a request or an endpoint; caps and guardrails are nobody's to switch off
+
 
 class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One step of the journey: which lever, what it chose, why, and what that saved (`None`: unknown)."""

@@ -1,6 +1,7 @@
 """The ASGI application: every route and its policy on one screen. Deny by default.
 
-Routes match exactly, on the method and the decoded path that the server parsed; there is no normalisation, so an odd path is a 404.
+Routes match exactly, on the method and the decoded path that the server parsed; there is no normalisation, so an odd path is a 404. A path
+that ends in `/*` takes one name, whatever it holds.
 Hot routes are bare callables: one dictionary look-up lies between the socket and the handler.
 """
 
@@ -14,9 +15,9 @@ from farthing.core.request import Dialect
 from farthing.edge import admin, ask, catalog, health, inference
 from farthing.edge.caller import Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
-from farthing.edge.faults import send_error
+from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
-from farthing.edge.intake import headers_of, request_id_of
+from farthing.edge.intake import ClientLeft, error_dialect, headers_of, request_id_of
 from farthing.edge.keys import OPEN, identify, require_admin
 
 Policy = Literal["public", "app", "admin"]
@@ -29,17 +30,18 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     policy: Policy
     handler: Handler
-    dialect: Dialect = Dialect.CHAT  # of its errors
+    dialect: Dialect | None = None  # of its errors; None: that of the caller's SDK
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/chat/completions", "app", model_route(Dialect.CHAT)),
+    Route("POST", "/v1/chat/completions", "app", model_route(Dialect.CHAT), Dialect.CHAT),
     Route("POST", "/v1/responses", "app", model_route(Dialect.RESPONSES), Dialect.RESPONSES),
     Route("POST", "/v1/messages", "app", model_route(Dialect.MESSAGES), Dialect.MESSAGES),
     Route("POST", "/v1/embeddings", "app", model_route(Dialect.EMBEDDINGS), Dialect.EMBEDDINGS),
     Route("POST", "/v1/ask", "app", ask.handle),
     Route("POST", "/llm-inference", "app", inference.handle),
     Route("GET", "/v1/models", "app", catalog.handle),
+    Route("GET", f"{catalog.ONE}*", "app", catalog.one),
     Route("POST", "/admin/reload", "admin", admin.reload),
     Route("POST", "/admin/cache/clear", "admin", admin.clear_cache),
     Route("GET", "/metrics", "admin", health.metrics),
@@ -55,11 +57,12 @@ class App:
     def __init__(self, gateway: Gateway, routes: tuple[Route, ...] = ROUTES) -> None:
         self._gateway = gateway
         self._routes: Mapping[str, dict[str, Route]] = _by_path(routes)
+        self._open = tuple(path[:-1] for path in self._routes if path.endswith("/*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        methods = self._routes.get(scope["path"])
+        methods = self._routes.get(scope["path"]) or self._under(scope["path"])
         route = None if methods is None else methods.get(scope["method"])
         if route is None:
             await self._no_route(scope, send, methods)
@@ -68,15 +71,29 @@ class App:
             principal = OPEN if route.policy == "public" else identify(headers_of(scope), self._gateway.keys)
             if route.policy == "admin":
                 require_admin(principal)
+            await route.handler(self._gateway, principal, scope, receive, send)
         except FarthingError as error:
-            self._gateway.tell_refused(error, route.dialect, None)
-            await send_error(send, error, route.dialect, request_id_of(self._gateway.clock.now()))
+            await self._refuse(scope, send, error, route.dialect)
+        except ClientLeft:
             return
-        await route.handler(self._gateway, principal, scope, receive, send)
+        except Exception as exception:  # noqa: BLE001 the wall of the routes that have none of their own
+            request_id = request_id_of(self._gateway.clock.now())
+            await send_error(send, our_fault(exception, request_id), Dialect.CHAT, request_id)
+
+    def _under(self, path: str) -> dict[str, Route] | None:
+        """The route that ends in `/*` and takes this path."""
+        for start in self._open:
+            if path.startswith(start) and len(path) > len(start):
+                return self._routes[f"{start}*"]
+        return None
+
+    async def _refuse(self, scope: Scope, send: Send, error: FarthingError, dialect: Dialect | None) -> None:
+        dialect = dialect or error_dialect(scope)
+        self._gateway.tell_refused(error, dialect, None)
+        await send_error(send, error, dialect, request_id_of(self._gateway.clock.now()))
 
     async def _no_route(self, scope: Scope, send: Send, methods: dict[str, Route] | None) -> None:
         """404 or 405, after the key: a stranger does not learn which routes exist."""
-        request_id = request_id_of(self._gateway.clock.now())
         error: FarthingError
         try:
             identify(headers_of(scope), self._gateway.keys)
@@ -86,8 +103,7 @@ class App:
                 error = NotFound(f"There is no route {scope['path'][:200]}. API routes begin with /v1/; the README lists them.")
         except FarthingError as refusal:
             error = refusal
-        self._gateway.tell_refused(error, Dialect.CHAT, None)
-        await send_error(send, error, Dialect.CHAT, request_id)
+        await self._refuse(scope, send, error, None)
 
 
 def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:

@@ -2,17 +2,20 @@
 
 `{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, ...}, stream?}`
 -> `{answer, request_id, model, tier, cache, usage, cost_usd, sources, truncated}`.
-Streams are server-sent events: `{"delta": "..."}` and, last, the object that a whole answer would have been.
+Streams are server-sent events: `{"delta": "..."}` and, last, the object that a whole answer would have been, or `{"error": {...}}`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from farthing.config import Endpoint
 from farthing.edge.gateway import Gateway
+from farthing.edge.intake import endpoint_of
 from farthing.edge.within import InnerRequest, Shaped, served_within
 
+_DEFAULT_ENDPOINT = "ask"
 _DEFAULT_SYSTEM = "Answer the question. Be brief and exact; say so when you do not know."
 
 
@@ -21,7 +24,7 @@ class AskMetadata(msgspec.Struct, frozen=True):
 
     tenant: str | None = None
     language: str | None = None
-    endpoint: str = "ask"
+    endpoint: str | None = None  # else the header x-farthing-endpoint, else "ask"
     domain: str | None = None
     run: str | None = None
     session: str | None = None
@@ -40,9 +43,10 @@ class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream: bool = False
 
 
-def _to_chat(wanted: AskRequest, gateway: Gateway) -> InnerRequest:
+def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes]) -> InnerRequest:
     metadata = wanted.metadata
-    endpoint: Endpoint = gateway.house.config.endpoint(metadata.endpoint)
+    name = metadata.endpoint or endpoint_of(headers) or _DEFAULT_ENDPOINT
+    endpoint: Endpoint = gateway.house.config.endpoint(name)
     body: dict[str, Any] = {
         "model": endpoint.model or "farthing/auto",
         "messages": [{"role": "system", "content": endpoint.system or _DEFAULT_SYSTEM}, {"role": "user", "content": wanted.text}],
@@ -55,7 +59,7 @@ def _to_chat(wanted: AskRequest, gateway: Gateway) -> InnerRequest:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return InnerRequest(
         body,
-        endpoint=metadata.endpoint,
+        endpoint=name,
         tenant=metadata.tenant,
         run=metadata.run,
         session=metadata.session,

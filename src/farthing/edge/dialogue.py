@@ -46,6 +46,8 @@ def model_route(dialect: Dialect) -> Handler:
                 await journey(exchange, house, caller)
             finally:
                 gateway.leave_seat()
+            if exchange.error_code is not None:
+                gateway.tell_broken(exchange)
             if view is None and exchange.cache == "exact":
                 peeks.put(body, inbound.peek)
         except ClientLeft:

@@ -24,7 +24,7 @@ class Gateway:
         keys: Authenticator,
         metrics: Metrics,
         clock: Clock,
-        reload: Callable[[], Awaitable[str]],
+        reload: Callable[[], Awaitable[None]],
         ready: Callable[[], str | None],
         forget_answers: Callable[[str | None], Awaitable[None]],
     ) -> None:
@@ -56,3 +56,8 @@ class Gateway:
         log.log(level, "%s%s: %d %s: %s", dialect.value, where, error.status, error.code, error.message)
         if exchange is None:
             self.metrics.refused(dialect, error)
+
+    def tell_broken(self, exchange: Exchange) -> None:
+        """Log a stream that ended in an error after it had begun; its caller read the error as the last event."""
+        inbound = exchange.inbound
+        log.warning("%s request %s: stream ended in %s: %s", inbound.dialect.value, inbound.request_id, exchange.error_code, exchange.error_message)

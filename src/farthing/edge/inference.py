@@ -3,6 +3,7 @@
 `{"model_tier": "cheap"|"expensive", "prompt", "max_tokens", "temperature"}` -> `{"text", "model", "tier", "usage", "cost_usd", ...}`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +23,7 @@ class InferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop: list[str] | None = None
 
 
-def _to_chat(wanted: InferenceRequest, _gateway: Gateway) -> InnerRequest:
+def _to_chat(wanted: InferenceRequest, _gateway: Gateway, _headers: Mapping[bytes, bytes]) -> InnerRequest:
     messages: list[dict[str, str]] = [{"role": "system", "content": wanted.system}] if wanted.system else []
     messages.append({"role": "user", "content": wanted.prompt})
     body: dict[str, Any] = {"model": f"farthing/{wanted.model_tier}", "messages": messages}
@@ -34,7 +35,12 @@ def _to_chat(wanted: InferenceRequest, _gateway: Gateway) -> InnerRequest:
 
 
 def _to_answer(shaped: Shaped) -> dict[str, Any]:
-    return {"text": shaped.answer.text, "finish_reason": shaped.answer.finish, **shaped.common()}
+    return {
+        "text": shaped.answer.text,
+        "finish_reason": shaped.answer.finish,
+        **shaped.common(),
+        "truncated": shaped.exchange.truncated is not None,
+    }
 
 
 handle = served_within(InferenceRequest, _to_chat, _to_answer)

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import NoReturn
 
 from farthing.config import Config
+from farthing.core.decision import SWITCHABLE
 from farthing.core.errors import BodyTooLarge, InvalidRequest, NotPermitted
 from farthing.core.ids import new_id
 from farthing.core.request import Dialect, Inbound, Peek, Principal
@@ -81,7 +82,7 @@ def build_inbound(
         principal=principal,
         started_s=started_s,
         received_at=received_at,
-        endpoint=_label(headers, b"x-farthing-endpoint") or "default",
+        endpoint=endpoint_of(headers) or "default",
         run_id=_label(headers, b"x-farthing-run") or request_id,
         tenant=tenant,
         user_hash=hash_user(tenant, view.end_user),
@@ -115,6 +116,17 @@ def hash_user(tenant: str, end_user: str | None) -> str | None:
     return blake2b(end_user.encode("utf-8", "surrogatepass"), digest_size=12, key=tenant.encode()[:64]).hexdigest()
 
 
+def endpoint_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """Which product feature is calling, as the header says."""
+    return _label(headers, b"x-farthing-endpoint")
+
+
+def error_dialect(scope: Scope) -> Dialect:
+    """In whose words to refuse on a route that no dialect owns: Anthropic's SDKs send their version with every request."""
+    anthropic = scope["path"].startswith("/v1/messages") or b"anthropic-version" in headers_of(scope)
+    return Dialect.MESSAGES if anthropic else Dialect.CHAT
+
+
 def _label(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
     value = headers.get(name)
     return value.decode("latin-1")[:_LABEL_CHARS] if value else None
@@ -128,11 +140,15 @@ def _session_of(headers: Mapping[bytes, bytes], view: Peek) -> str | None:
 
 
 def _levers_off(value: bytes | None) -> frozenset[str]:
-    """`-cache,-route` -> {"cache", "route"}."""
+    """`-cache,-route` -> {"cache", "route"}. A word that switches nothing off is an error: whoever sent it relies on it."""
     if not value:
         return frozenset()
-    names = (part.strip() for part in value.decode("latin-1").split(","))
-    return frozenset(name[1:] for name in names if name.startswith("-"))
+    words = [word for part in value.decode("latin-1").split(",") if (word := part.strip())]
+    for word in words:
+        if not (word.startswith("-") and word[1:] in SWITCHABLE):
+            known = ", ".join(f"-{name}" for name in SWITCHABLE)
+            raise InvalidRequest(f"x-farthing-levers holds '{word[:40]}', which switches nothing off. Known: {known}.", param="x-farthing-levers")
+    return frozenset(word[1:] for word in words)
 
 
 def request_id_of(now: float) -> str:

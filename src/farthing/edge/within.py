@@ -4,14 +4,14 @@ So `/v1/ask` and `/llm-inference` have every lever, cap and ledger row of `/v1/c
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from farthing.brain.flow import journey
 from farthing.core.conversation import Answer, TextDelta
-from farthing.core.errors import BadJson, FarthingError, InvalidRequest
+from farthing.core.errors import BadJson, FarthingError, InvalidRequest, Unavailable
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
 from farthing.core.request import Dialect, Inbound, Principal
@@ -22,10 +22,12 @@ from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
 from farthing.edge.replies import send_json
 from farthing.wire.dialects import LANGUAGES, Collector
+from farthing.wire.errors import render_stream_error
 from farthing.wire.sse import encode
 
 _Wanted = TypeVar("_Wanted")
-_KEPT_HEADERS = (b"x-request-id", b"x-farthing-tier", b"x-farthing-model", b"x-farthing-cache", b"x-farthing-decisions")
+_INNER_HEADERS = (b"content-type", b"content-length")  # of the chat answer, which is reshaped
+_ToChat = Callable[[_Wanted, Gateway, Mapping[bytes, bytes]], "InnerRequest"]
 
 
 class InnerRequest(msgspec.Struct):
@@ -89,7 +91,7 @@ class InnerCaller:
         await self.write(body)
 
     async def start(self, status: int, headers: Headers) -> None:
-        self.headers = [header for header in headers if header[0] in _KEPT_HEADERS]
+        self.headers = [header for header in headers if header[0] not in _INNER_HEADERS]
         if self._stream:
             await self._outer.start(status, headers)
 
@@ -116,9 +118,7 @@ class InnerCaller:
         return self._collector.answer()
 
 
-def served_within(
-    shape: type[_Wanted], to_chat: Callable[[_Wanted, Gateway], InnerRequest], to_answer: Callable[[Shaped], dict[str, Any]]
-) -> Handler:
+def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Callable[[Shaped], dict[str, Any]]) -> Handler:
     """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`."""
 
     async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,8 +126,9 @@ def served_within(
         caller = HttpCaller(scope, receive, send)
         exchange: Exchange | None = None
         try:
-            wanted = _read(shape, await read_body(receive, headers_of(scope), gateway.house.config.limits.body_bytes))
-            inbound = _inbound(to_chat(wanted, gateway), gateway, principal, scope, request_id)
+            headers = headers_of(scope)
+            wanted = _read(shape, await read_body(receive, headers, gateway.house.config.limits.body_bytes))
+            inbound = _inbound(to_chat(wanted, gateway, headers), gateway, principal, headers, request_id)
             exchange = Exchange(inbound)
             inner = InnerCaller(caller, stream=inbound.peek.stream)
             gateway.take_seat()
@@ -145,10 +146,13 @@ def served_within(
         except ClientLeft:
             return
         except asyncio.CancelledError:
-            return
+            if not caller.gone and not caller.started:
+                await send_error(send, Unavailable("Farthing is stopping. Send the request again.", retry_after_s=1), Dialect.CHAT, request_id)
         except FarthingError as error:
             gateway.tell_refused(error, Dialect.CHAT, exchange)
-            if not caller.started:
+            if caller.started:
+                await caller.finish(render_stream_error(Dialect.CHAT, error, request_id))
+            else:
                 await send_error(send, error, Dialect.CHAT, request_id, headers=list(gateway.house.error_headers(exchange)))
         except Exception as exception:  # noqa: BLE001 the wall: whatever it is, the caller gets an answer and the log has it
             error = our_fault(exception, request_id)
@@ -167,13 +171,13 @@ def _read(shape: type[_Wanted], body: bytes) -> _Wanted:
         raise BadJson(f"The body is not JSON: {error}") from error
 
 
-def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, scope: Scope, request_id: str) -> Inbound:
+def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, headers: Mapping[bytes, bytes], request_id: str) -> Inbound:
     """The chat request that stands for this one. What the body says wins over headers; the tenant still needs the right key."""
     inbound = build_inbound(
         request_id=request_id,
         dialect=Dialect.CHAT,
         body=msgspec.json.encode(inner.body),
-        headers=headers_of(scope),
+        headers=headers,
         principal=principal,
         config=gateway.house.config,
         started_s=gateway.clock.monotonic(),

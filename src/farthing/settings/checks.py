@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from farthing.config import Config
+from farthing.core.decision import SWITCHABLE
 from farthing.core.errors import ConfigError
 from farthing.models.catalog import Catalog
 from farthing.settings.decode import nearest
 
-LEVERS = ("cache", "route", "diet", "check")
 _NEEDS = {"openai": "base_url", "anthropic": "base_url", "recorded": "recordings"}
 
 
@@ -56,8 +56,8 @@ def _rules(config: Config) -> Iterator[str]:
 def _endpoints(config: Config) -> Iterator[str]:
     for name, endpoint in config.endpoints.items():
         for lever in endpoint.levers_off:
-            if lever not in LEVERS:
-                yield f"endpoints.{name}.levers_off names '{lever}', which is no lever. {_choose(lever, LEVERS)}"
+            if lever not in SWITCHABLE:
+                yield f"endpoints.{name}.levers_off names '{lever}', which is no lever. {_choose(lever, SWITCHABLE)}"
 
 
 def _choose(given: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
