@@ -23,7 +23,7 @@ class Transport(asyncio.Transport):
         self.aborted = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return {}.get(name, default)
 
     def write(self, data: Any) -> None:
         self.written += data

@@ -18,6 +18,9 @@ class GatewayCycle(RequestResponseCycle):
     async def receive(self) -> Any:
         if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue or not self.body:
             return await super().receive()
+        if self.flow.read_paused:
+            # A large body came at once. Unless we read on, nobody hears the client hang up.
+            self.flow.resume_reading()
         body, self.body = self.body, bytearray()
         return {"type": "http.request", "body": bytes(body), "more_body": False}
 
@@ -44,7 +47,9 @@ class GatewayCycle(RequestResponseCycle):
         if self.response_started:
             raise RuntimeError("the response has been started already")
         self.response_started = True
-        self.waiting_for_100_continue = False
+        if self.waiting_for_100_continue:
+            # Refused unread: the client keeps its body, so what it sent next could be taken for it.
+            self.waiting_for_100_continue = self.keep_alive = False
         self.chunked_encoding = True
         lines = [STATUS_LINE[status][:-2]]
         for name, value in [*self.default_headers, *headers]:

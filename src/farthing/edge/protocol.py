@@ -1,6 +1,7 @@
 """HTTP/1.1 as uvicorn parses it (httptools), with the bounds that it lacks.
 
-Adds: a largest head, a deadline for the head, exactly one Host header, a word to the request when its client hangs up.
+Adds: a largest head, a deadline for the head and for every further piece of the body, a deadline for a client that does not read,
+exactly one Host header, a word to the request when its client hangs up.
 uvicorn with httptools bounds neither header size nor header time, and takes a missing or double Host (measured).
 """
 
@@ -19,6 +20,7 @@ from farthing.wire.errors import render_error
 
 DEFAULT_HEADER_BYTES = 32_768
 _FRAMING = (b"content-length", b"transfer-encoding")
+_STALLED_S = 60.0  # a client that takes nothing for so long holds its place, budget and upstream call for nothing
 
 
 class HeadTooLarge(InvalidRequest):
@@ -32,6 +34,9 @@ class GatewayProtocol(HttpToolsProtocol):
     header_bytes = DEFAULT_HEADER_BYTES
     on_gone: Callable[[], None] | None = None
     head_since_s: float | None = None  # loop time since when we wait for the rest of a request head
+    _body_since_s: float | None = None  # since when we wait for more of a body
+    _unread_since_s: float | None = None  # since when the client reads less than we send
+    _whole = True  # no body is outstanding
     _head_bytes = 0
     _hosts = 0
     _refusal: FarthingError | None = None
@@ -59,6 +64,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self.send_400_response("This is not a valid HTTP/1.1 request.")
                 return
             else:
+                self._body_since_s = None if self._whole else self.loop.time()
                 return
 
     def _decline_upgrade(self, rest: bytes) -> bytes:
@@ -100,6 +106,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._replaying_head = False
             return
         self.head_since_s = None
+        self._whole = False
         parser: Any = self.parser
         app: Any = self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         scope = self.scope
@@ -139,6 +146,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
+            self._whole = True
             super().on_message_complete()
 
     def _count(self, size: int) -> None:
@@ -158,9 +166,21 @@ class GatewayProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def close_if_slow(self, now_s: float, header_timeout_s: float) -> None:
-        """Close a connection that has begun a request head, or none at all, and does not end it."""
-        if self.head_since_s is not None and now_s - self.head_since_s > header_timeout_s:
+        """Close a connection that has begun a request, or none at all, and does not go on, and one that does not read its answer."""
+        since_s = self._body_since_s if self.head_since_s is None else self.head_since_s
+        if since_s is not None and now_s - since_s > header_timeout_s and not self.flow.read_paused:
             self.transport.close()
+        elif self._unread_since_s is not None and now_s - self._unread_since_s > _STALLED_S:
+            # Closing would wait for what it does not read.
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        self._unread_since_s = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._unread_since_s = None
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         self.on_gone = None
