@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.fakes.gateway import Gateway, sse_events
+from tests.fakes.gateway import Gateway, poll, sse_events
 from tests.fakes.upstream import FakeUpstream
 
 ALL_OFF = {"x-farthing-levers": "-cache,-route,-diet,-check"}
@@ -150,3 +150,4 @@ def test_a_stream_cut_by_the_service_says_so(gateway: Gateway, path: str, model:
     row = gateway.rows()[-1]
     assert row["outcome"] in ("upstream_error", "truncated")
     assert row["error_code"]
+    poll(lambda: f"request {row['request_id']}: stream ended in {row['error_code']}" in gateway.log, 5, "a line of the log")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from farthing.lab.report_figures import Report
 
 _CALLERS = 8
+_STOPS = "\nThis gateway stops now: `farthing demo --keep` leaves it up, `farthing serve` starts your own."
+_ADDRESS_OF_SERVE = "http://127.0.0.1:8080"
 
 
 def demo(
@@ -35,7 +37,7 @@ def demo(
         paper.print(f"The gateway is up at {gateway.address}, on recorded answers. Sending sample traffic ...", highlight=False)
         sent = send_all(gateway.port, samples(), callers=_CALLERS, console=paper)
         _tell(paper, sent, report(gateway.store))
-        paper.print(_how_to(gateway.address if keep else "http://127.0.0.1:8080"), highlight=False, markup=False)
+        paper.print(_how_to(gateway.address, keep=keep), highlight=False, markup=False)
         if keep:
             with contextlib.suppress(KeyboardInterrupt):
                 paper.print(f"\nThe gateway stays up at {gateway.address}; Ctrl-C stops it.", highlight=False)
@@ -57,10 +59,11 @@ def _tell(paper: "Console", sent: "Sent", figures: "Report") -> None:
     paper.print(total_table(figures.total))
 
 
-def _how_to(address: str) -> str:
+def _how_to(address: str, *, keep: bool) -> str:
+    base_url = address if keep else _ADDRESS_OF_SERVE
     return (
-        "\nPoint an application at it by its base URL:\n"
-        f'    OpenAI(base_url="{address}/v1", api_key="unused")          model="farthing/auto"\n'
-        f'    Anthropic(base_url="{address}", api_key="unused")\n'
+        f"{'' if keep else _STOPS}\nPoint an application at it by its base URL:\n"
+        f'    OpenAI(base_url="{base_url}/v1", api_key="unused")          model="farthing/auto"\n'
+        f'    Anthropic(base_url="{base_url}", api_key="unused")\n'
         "With your own models: OPENAI_API_KEY=... farthing serve"
     )

@@ -39,13 +39,17 @@ def test_every_limit_of_a_key_gives_its_hold():
         ("key:k_01:usd:2023-11", "budget", 2 * 10**9, 100 * 10**12, "month", 1_701_388_800.0),
     ]
     assert {hold.subject for hold in found} == {"key 'k_01'"}
-    assert found[3].config_key == "limits.key.daily_usd"
+    options = ["--concurrent", "--rpm", "--tpm", "--daily-usd", "--monthly-usd"]
+    assert [hold.config_key for hold in found] == [f"farthing keys create {option}" for option in options]
 
 
 def test_a_key_overrides_the_default_limit_by_limit():
     config = Config(limits=Limits(key=KeyLimits(requests_per_minute=10, concurrent=2)))
     found = taken(make_inbound(limits=KeyLimits(requests_per_minute=99)), config)
-    assert [(hold.kind, hold.limit) for hold in found] == [("concurrent", 2), ("requests", 99)]
+    assert [(hold.kind, hold.limit, hold.config_key) for hold in found] == [
+        ("concurrent", 2, "limits.key.concurrent"),
+        ("requests", 99, "farthing keys create --rpm"),
+    ]
 
 
 def test_an_open_gateway_has_no_key_to_limit():

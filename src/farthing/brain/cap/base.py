@@ -12,19 +12,32 @@ from functools import lru_cache
 from farthing.config import Config
 from farthing.core.request import Inbound, KeyLimits
 
-_NAMES = ("requests_per_minute", "tokens_per_minute", "concurrent", "daily_usd", "monthly_usd")
+_OPTIONS = {
+    "requests_per_minute": "--rpm",
+    "tokens_per_minute": "--tpm",
+    "concurrent": "--concurrent",
+    "daily_usd": "--daily-usd",
+    "monthly_usd": "--monthly-usd",
+}
 
 
 class Subject:
-    """Someone who is limited: how meters, messages and config call it, and its limits."""
+    """Someone who is limited: how meters, messages and config call it, and its limits. `own` are those that its key was made with."""
 
-    __slots__ = ("config_key", "limits", "meter", "title")
+    __slots__ = ("_config_key", "_own", "limits", "meter", "title")
 
-    def __init__(self, meter: str, title: str, config_key: str, limits: KeyLimits) -> None:
+    def __init__(self, meter: str, title: str, config_key: str, limits: KeyLimits, own: KeyLimits | None = None) -> None:
         self.meter = meter
         self.title = title
-        self.config_key = config_key
         self.limits = limits
+        self._config_key = config_key
+        self._own = own
+
+    def setting(self, name: str) -> str:
+        """What to raise: the configuration key of this limit, or, for a limit of the virtual key itself, the option of a new one."""
+        if self._own is not None and getattr(self._own, name) is not None:
+            return f"farthing keys create {_OPTIONS[name]}"
+        return f"{self._config_key}.{name}"
 
 
 def subjects(inbound: Inbound, config: Config) -> list[Subject]:
@@ -36,7 +49,7 @@ def subjects(inbound: Inbound, config: Config) -> list[Subject]:
         own = inbound.principal.limits
         merged = limits.key if own == _UNLIMITED else own if limits.key == _UNLIMITED else _merge(own, limits.key)
         if merged != _UNLIMITED:
-            found.append(Subject(f"key:{key_id}", f"key '{key_id}'", "limits.key", merged))
+            found.append(Subject(f"key:{key_id}", f"key '{key_id}'", "limits.key", merged, own))
     tenant = inbound.tenant
     if limits.tenant:
         name = tenant if tenant in limits.tenant else "*"
@@ -60,7 +73,7 @@ def _toml_key(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _merge(own: KeyLimits, default: KeyLimits) -> KeyLimits:
-    values = {name: getattr(own, name) if getattr(own, name) is not None else getattr(default, name) for name in _NAMES}
+    values = {name: getattr(own, name) if getattr(own, name) is not None else getattr(default, name) for name in _OPTIONS}
     return KeyLimits(**values)
 
 

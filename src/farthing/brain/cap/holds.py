@@ -71,7 +71,7 @@ def orphans(holds: Iterable[Hold]) -> tuple[tuple[str, int, int], ...]:
 def _rates(found: list[Hold], subject: Subject, inbound: Inbound, quote: Quote, monotonic: float) -> None:
     limits = subject.limits
     if limits.concurrent is not None:
-        key = f"{subject.config_key}.concurrent"
+        key = subject.setting("concurrent")
         found.append(Hold(f"{subject.meter}:concurrent", "concurrent", 1, limits.concurrent, subject.title, "now", None, key))
     if limits.requests_per_minute is None and limits.tokens_per_minute is None:
         return
@@ -80,12 +80,12 @@ def _rates(found: list[Hold], subject: Subject, inbound: Inbound, quote: Quote, 
         found.append(_requests(subject, limits.requests_per_minute, index, ends))
     if limits.tokens_per_minute is not None:
         amount = _tokens(inbound, quote, limits.tokens_per_minute)
-        key = f"{subject.config_key}.tokens_per_minute"
+        key = subject.setting("tokens_per_minute")
         found.append(Hold(f"{subject.meter}:tpm:{index}", "tokens", amount, limits.tokens_per_minute, subject.title, "minute", ends, key))
 
 
 def _requests(subject: Subject, limit: int, index: int, ends: float) -> Hold:
-    return Hold(f"{subject.meter}:rpm:{index}", "requests", 1, limit, subject.title, "minute", ends, f"{subject.config_key}.requests_per_minute")
+    return Hold(f"{subject.meter}:rpm:{index}", "requests", 1, limit, subject.title, "minute", ends, subject.setting("requests_per_minute"))
 
 
 def _tokens(inbound: Inbound, quote: Quote, limit: int) -> int:
@@ -100,11 +100,11 @@ def _budgets(found: list[Hold], subject: Subject, amount: int, now: float) -> No
     limits = subject.limits
     if limits.daily_usd is not None:
         label, ends = day(now)
-        meter, key = f"{subject.meter}:usd:{label}", f"{subject.config_key}.daily_usd"
+        meter, key = f"{subject.meter}:usd:{label}", subject.setting("daily_usd")
         found.append(Hold(meter, "budget", amount, _picousd(limits.daily_usd), subject.title, "day", ends, key))
     if limits.monthly_usd is not None:
         label, ends = month(now)
-        meter, key = f"{subject.meter}:usd:{label}", f"{subject.config_key}.monthly_usd"
+        meter, key = f"{subject.meter}:usd:{label}", subject.setting("monthly_usd")
         found.append(Hold(meter, "budget", amount, _picousd(limits.monthly_usd), subject.title, "month", ends, key))
 
 
