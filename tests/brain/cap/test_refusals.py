@@ -30,7 +30,7 @@ def test_a_rate_says_how_long_to_wait():
     found = error(only(KeyLimits(requests_per_minute=60)), 58, 2)
     assert isinstance(found, RateLimited)
     assert (
-        found.message == "Rate limit of key 'k_01' is reached: 60 of 60 requests this minute. Wait 50 s, or raise `limits.key.requests_per_minute`."
+        found.message == "Rate limit of key 'k_01' is reached: 60 of 60 requests this minute. Wait 50 s, or raise `farthing keys create --rpm`."
     )
     assert (found.retry_after_s, found.retry) == (50.0, True)
 
@@ -64,7 +64,7 @@ def test_a_request_larger_than_its_minute_is_told_that_waiting_is_no_use():
 
 def test_concurrency_has_no_window_but_a_hint():
     found = error(only(KeyLimits(concurrent=2)), 0, 2)
-    assert found.message == "Key 'k_01' has 2 of 2 requests running. Wait for one to end, or raise `limits.key.concurrent`."
+    assert found.message == "Key 'k_01' has 2 of 2 requests running. Wait for one to end, or raise `farthing keys create --concurrent`."
     assert found.retry_after_s == 1.0
 
 
