@@ -1,6 +1,7 @@
 """House rules that a machine can check."""
 
 import ast
+import importlib.metadata
 import importlib.util
 import re
 import subprocess
@@ -20,6 +21,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 HEAVY = {"uvicorn", "starlette", "msgspec", "genai_prices", "rich", "typer", "asyncio", "sqlite3", "re2", "jsonschema_rs", "prometheus_client"}
 FORBIDDEN = {"litellm", "langchain", "langchain_core", "openai", "anthropic", "httpx", "aiohttp", "requests", "tiktoken", "tests", "bench"}
 LONGEST_FILE_LINES = 400
+POINTER = re.compile(r"(?<![\w/.])(?:bench|docs|examples|tests)/[\w/-]+\.(?:py|md|toml)")
 MOST_DEPENDENCIES = 15
 
 
@@ -55,6 +57,23 @@ def test_importing_farthing_pulls_nothing_heavy() -> None:
 
 def test_direct_runtime_dependencies_are_few() -> None:
     assert len(_project()["project"]["dependencies"]) <= MOST_DEPENDENCIES
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
+    project = _project()["project"]
+    declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in project["dependencies"] + project["optional-dependencies"]["parquet"]}
+    owners = {module: names[0].replace("_", "-") for module, names in importlib.metadata.packages_distributions().items()}
+    imported = set().union(*map(_imported, SOURCES)) - set(sys.stdlib_module_names) - {"farthing"}
+    assert {owners[module] for module in imported} <= declared
+    words = set().union(*(re.findall(r"\w+", path.read_text()) for path in SOURCES))  # one of them is imported by name, in a child process
+    assert declared - {owners[module] for module in words & owners.keys()} == set()
+
+
+def test_what_texts_point_at_is_there() -> None:
+    texts = [*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.py"), *ROOT.glob("examples/*")]
+    named = {(str(path.relative_to(ROOT)), found) for path in texts for found in POINTER.findall(path.read_text())}
+    assert len(named) > 20
+    assert [(where, name) for where, name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_no_source_imports_a_client_or_another_gateway() -> None:
