@@ -3,7 +3,7 @@
 Guarantees: two bodies with the same canonical form differ only in spacing, key order, escapes, number spelling that means the same double, or in
 fields that cannot change what the answer says. The last of doubled keys counts, as it does for every JSON parser that model services use.
 `model` is left out: the caller puts the model, or the tier, into the scope of the key.
-Costs: 4 us for a body of 1.5 KB.
+Costs: 3 us for a body of 1.5 KB (bench/wire.py).
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 Guarantees: bodies of real clients pass, fields that we do not know are skipped, and whatever bytes come, the outcome is a `Peek` or a typed 400:
 `BadJson` with the position, `TooDeep`, or `InvalidRequest` whose `param` is the path of the field. The last of doubled keys counts.
-Costs: 6.5 us for a chat request of 1.5 KB, 0.8 ms for an agent request of 200 KB.
+Costs: 5 us for a chat request of 1.5 KB, 1.2 ms for an agent request of 200 KB (bench/wire.py).
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Guarantees: an answer that is no JSON object of its dialect is `UpstreamBroken`, an error object under status 200 `UpstreamRefused`, both with
 what was sent in the message. Counts that cannot be true are `None`.
-Costs: 2 us for a chat answer of 1 KB.
+Costs: 2 us for a chat answer of 1 KB (bench/wire.py).
 """
 
 from collections.abc import Callable, Mapping
