@@ -32,6 +32,7 @@ def main() -> None:
     show(f"valid answer of {len(answer)} characters", lambda: check_answer(SCHEMA, answer))
     show("the same in a code fence, mended", lambda: check_answer(SCHEMA, f"```json\n{answer}\n```"), 100)
     show("64 KB of nothing but brackets and quotes", lambda: check_answer(SCHEMA, '["{]{]' * 11_000), 3)
+    show("64 KB of keys that never end", lambda: check_answer(SCHEMA, '{"' * 32_768), 3)
     show("redaction, 1.5 KB of ASCII", lambda: redact(plain))
     show("redaction, 1.5 KB with accents", lambda: redact(odd))
     show("redaction, two findings", lambda: redact(private))

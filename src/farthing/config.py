@@ -34,7 +34,7 @@ class Server(_Table, frozen=True):
     workers: Annotated[int, _key("Processes that serve; they share the port and the store.", ge=1, le=256)] = 1
     grace_s: Annotated[float, _key("On SIGTERM: how long running answers may take to end.", ge=0)] = 30.0
     header_bytes: Annotated[int, _key("Largest request head.", ge=1024)] = 32768
-    header_timeout_s: Annotated[float, _key("A client that has not sent its whole head by then, or pauses as long in its body, is closed.", gt=0)] = 10.0
+    header_timeout_s: Annotated[float, _key("A client whose head is not whole by then, or that pauses as long in its body, is closed.", gt=0)] = 10.0
     max_in_flight: Annotated[int, _key("Requests served at once in one worker; more get 503 with Retry-After.", ge=1)] = 1024
 
 

@@ -3,7 +3,7 @@
 Handles prose and code fences around a value, comments, trailing and missing commas, single and curly quotes, unquoted keys, Python's
 literals, raw line breaks and stray quotes inside strings, and closing brackets that are missing at the end. It never guesses content: a text that
 ends inside a string or before a value is broken, and so is one with two different values that both fit.
-General repair libraries backtrack: 2 KB of brackets and quotes took one of them 0.4 s, 16 KB minutes (docs/levers/check.md).
+General repair libraries guess, and take time with the square of some texts (docs/decisions/0006-own-json-mend.md).
 """
 
 import json
