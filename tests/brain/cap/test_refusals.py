@@ -29,9 +29,7 @@ def error(hold, used, held=0):
 def test_a_rate_says_how_long_to_wait():
     found = error(only(KeyLimits(requests_per_minute=60)), 58, 2)
     assert isinstance(found, RateLimited)
-    assert (
-        found.message == "Rate limit of key 'k_01' is reached: 60 of 60 requests this minute. Wait 50 s, or raise `farthing keys create --rpm`."
-    )
+    assert found.message == "Rate limit of key 'k_01' is reached: 60 of 60 requests this minute. Wait 50 s, or raise `farthing keys create --rpm`."
     assert (found.retry_after_s, found.retry) == (50.0, True)
 
 
