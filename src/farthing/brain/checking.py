@@ -11,8 +11,9 @@ import msgspec
 from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_answer, repair_prompt
 from farthing.brain.outlet import Gathered
-from farthing.brain.sending import checks_schema
-from farthing.brain.settlement import add_attempt, count_answer, price_baseline, reserve_extra
+from farthing.brain.sending import checks_schema, guards_answers
+from farthing.brain.settlement import add_attempt, count_answer, fail, price_baseline, reserve_extra
+from farthing.brain.settlement import cut as settle_cut
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
 from farthing.core.conversation import Answer, Finish
@@ -36,8 +37,20 @@ async def check(trip: Trip) -> None:
     schema = x.inbound.peek.answer_schema
     if schema is not None and checks_schema(trip):
         await _hold_to_schema(trip, outlet, schema)
-    if trip.house.guardrails.active("output") or trip.house.config.guard.max_answer_chars is not None:
-        _hold_to_guardrails(trip, outlet)
+    if guards_answers(trip.house):
+        hold_to_guardrails(trip, outlet)
+
+
+async def cut(trip: Trip, reason: str) -> None:
+    """End an answer that a cap cut, with what there is of it; guardrails read that too."""
+    if isinstance(trip.outlet, Gathered) and guards_answers(trip.house):
+        try:
+            trip.outlet.so_far()
+            hold_to_guardrails(trip, trip.outlet)
+        except FarthingError as error:
+            await fail(trip, error)
+            return
+    await settle_cut(trip, reason)
 
 
 async def _hold_to_schema(trip: Trip, outlet: Gathered, schema: dict[str, Any]) -> None:
@@ -151,7 +164,8 @@ def _sum(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _hold_to_guardrails(trip: Trip, outlet: Gathered) -> None:
+def hold_to_guardrails(trip: Trip, outlet: Gathered) -> None:
+    """Pass, change or withhold an answer, fresh or kept. Raises `GuardrailBlocked`."""
     x, house = trip.x, trip.house
     answer = outlet.answer()
     verdict = house.guardrails.inspect(answer.text, "output")

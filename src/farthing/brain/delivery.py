@@ -33,9 +33,11 @@ async def relay(trip: Trip) -> None:
         else:
             _take(trip, await reply.read())
     except UpstreamTimeout:
-        if trip.envelope.reached_by(trip.house.clock.monotonic()):
-            raise CutShort(trip.envelope.latency_reason) from None
-        raise
+        if not trip.envelope.reached_by(trip.house.clock.monotonic()):
+            raise
+        if not call.stream:
+            raise UpstreamTimeout(f"No model had answered in time. Reached: {trip.envelope.latency_reason}.") from None
+        raise CutShort(trip.envelope.latency_reason) from None
     trip.hands_off()
     outlet.end()
     note_model_time(trip)
@@ -91,8 +93,10 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
 
 
 def note_model_time(trip: Trip) -> None:
+    """Once for every call: from when it left until now."""
     if trip.sent_s is not None:
         trip.x.model_s = (trip.x.model_s or 0.0) + trip.house.clock.monotonic() - trip.sent_s
+        trip.sent_s = None
 
 
 def note_text(trip: Trip) -> None:

@@ -37,7 +37,7 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         await settlement.abandon(trip)
         raise asyncio.CancelledError from None
     except CutShort as cut:
-        await settlement.cut(trip, cut.reason)
+        await checking.cut(trip, cut.reason)
     except FarthingError as error:
         await settlement.fail(trip, error)
     finally:

@@ -194,8 +194,14 @@ class Gathered:
             return tap.feed(self.body) + tap.finish(cost_usd)
         return self._render(cost_usd, None)
 
+    def so_far(self) -> Answer:
+        """What has come of an answer that is cut here."""
+        if not self._changed:
+            self._read_stream(partial=True)
+        return self.answer()
+
     def cut(self, reason: str) -> bytes:
-        self._read_stream(partial=True)
+        self.so_far()
         self._answer = msgspec.structs.replace(self.answer(), finish=Finish.LENGTH)
         return self._render(None, reason)
 

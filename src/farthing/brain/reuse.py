@@ -1,17 +1,25 @@
 """The cache step around the model call: serve what we have, fly along with who is asking already, keep what came."""
 
+import asyncio
 from collections.abc import Sequence
 
-from farthing.brain.cache import Answer, Flight, LeaderLost
+import msgspec
+
+from farthing.brain.cache import Answer, Flight, LeaderCut, LeaderLost, Verdict
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
+from farthing.brain.checking import hold_to_guardrails
 from farthing.brain.classify import Reading, classify, read
 from farthing.brain.delivery import note_text, send_on
-from farthing.brain.outlet import open_outlet
+from farthing.brain.outlet import Gathered, open_outlet
+from farthing.brain.sending import guards_answers
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
-from farthing.brain.trip import Trip
-from farthing.core.exchange import Target
+from farthing.brain.trip import CutShort, Trip
+from farthing.core.decision import Decision
+from farthing.core.errors import UpstreamTimeout
+from farthing.core.exchange import Exchange, Target
 from farthing.core.ledger import Refusal
 from farthing.core.money import ZERO_USD
+from farthing.core.request import Dialect
 
 
 async def serve(trip: Trip) -> bool:
@@ -56,9 +64,15 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
     x.signals = answer.signals or classify(x.inbound, house.tokens)
-    x.usage, x.finish, x.cost_usd = answer.usage, answer.finish, ZERO_USD
+    x.finish, x.cost_usd = answer.finish, ZERO_USD
+    if guards_answers(house) and isinstance(outlet, Gathered) and x.inbound.dialect is not Dialect.EMBEDDINGS:
+        hold_to_guardrails(trip, outlet)
+    x.usage = answer.usage
     note_text(trip)
     price_baseline(trip)
+    if trip.seated:
+        # It had begun to share a call that was lost. Settling gives its seat back.
+        return
     holds = hit_holds(x.inbound, house.config, monotonic=house.clock.monotonic())
     trip.hands_off()
     row = close_row(trip)
@@ -67,6 +81,8 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     if isinstance(verdict, Refusal):
         trip.settled = False
         trip.outlet = None
+        x.usage = x.baseline_cost_usd = None
+        x.decisions = [msgspec.structs.replace(decision, saved_usd=None) for decision in x.decisions]
         x.reply_headers = refusal_headers(verdict, house.clock.monotonic())
         raise limit_error(verdict, now=house.clock.now(), monotonic=house.clock.monotonic())
     x.reply_headers = ratelimit_headers(holds, verdict, house.clock.monotonic())
@@ -75,39 +91,75 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
 
 async def _fly_along(trip: Trip, flight: Flight) -> bool:
     """Share the call in flight. False when it came down before it gave us anything, and we must ask ourselves."""
-    x, house = trip.x, trip.house
+    x = trip.x
     flight.board()
     try:
         if not trip.seated:
             await reserve_seat(trip)
         trip.wait_for_upstream()
-        try:
-            dialect, stream, target = await flight.departed()
-        except LeaderLost:
-            trip.hands_off()
-            return False
-        x.cache, x.target, x.cost_usd = "coalesced", target, ZERO_USD
-        x.decisions.append(house.cache.coalesced)
-        outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=not (stream and x.inbound.peek.stream))
-        async for piece in flight.pieces():
-            if x.first_token_s is None:
-                x.first_token_s = house.clock.monotonic() - x.inbound.started_s
-            out = outlet.feed(piece)
-            if out and not trip.caller.gone:
-                await send_on(trip, out)
-        trip.hands_off()
-        outlet.end()
-        x.usage, x.finish = outlet.usage, outlet.finish_reason
-        price_baseline(trip)
+        async with asyncio.timeout(trip.envelope.deadline_s - trip.house.clock.monotonic()):
+            await _share(trip, flight)
         return True
+    except LeaderLost:
+        trip.hands_off()
+        if trip.caller.started:
+            raise
+        trip.outlet = x.target = x.cost_usd = x.first_token_s = None
+        x.cache = "bypass"
+        x.decisions = [decision for decision in x.decisions if decision is not trip.house.cache.coalesced]
+        return False
+    except LeaderCut as cut:
+        raise CutShort(cut.message) from None
+    except TimeoutError:
+        raise _too_late(trip, flight) from None
     finally:
         flight.leave()
+
+
+async def _share(trip: Trip, flight: Flight) -> None:
+    """Read the flight to its end and pass on what may go now; behind a check nothing may before it has landed."""
+    x, house = trip.x, trip.house
+    dialect, stream, x.target = await flight.departed()
+    x.cache, x.cost_usd = "coalesced", ZERO_USD
+    x.decisions.append(house.cache.coalesced)
+    outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=flight.checked or not (stream and x.inbound.peek.stream))
+    async for piece in flight.pieces():
+        if x.first_token_s is None:
+            x.first_token_s = house.clock.monotonic() - x.inbound.started_s
+        out = outlet.feed(piece)
+        if out and not trip.caller.gone:
+            await send_on(trip, out)
+    trip.hands_off()
+    outlet.end()
+    x.usage, x.finish = outlet.usage, outlet.finish_reason
+    if flight.verdict is not None and isinstance(outlet, Gathered):
+        _adopt(x, outlet, flight.verdict)
+    price_baseline(trip)
+
+
+def _adopt(x: Exchange, outlet: Gathered, verdict: Verdict) -> None:
+    """The check of the one who made the call changed the answer: what goes out is what it made of it."""
+    outlet.replace(verdict.answer)
+    outlet.finish_reason = x.finish = verdict.finish
+    if verdict.truncated is not None:
+        x.truncated, x.outcome = verdict.truncated, "truncated"
+    x.decisions.append(Decision("check", "adopted", "the shared answer was changed by a check"))
+
+
+def _too_late(trip: Trip, flight: Flight) -> Exception:
+    """The call that is shared may last longer than this request may."""
+    reason = trip.envelope.latency_reason
+    if trip.envelope.cut_by_cap and trip.outlet is not None and flight.stream:
+        return CutShort(reason)
+    return UpstreamTimeout(f"The call that this request shares took too long. Reached: {reason}.")
 
 
 def store(trip: Trip) -> None:
     """Keep the answer and land the flight. Only whole, unaltered answers get here with `raw` set."""
     x, house = trip.x, trip.house
     if trip.flight is not None:
+        if trip.raw is None and isinstance(trip.outlet, Gathered):
+            trip.flight.verdict = Verdict(trip.outlet.answer(), x.finish, x.truncated)
         house.cache.flights.end(trip.flight)
     if trip.raw is None or trip.cache_key is None or trip.call is None or x.target is None or x.truncated:
         return

@@ -2,6 +2,7 @@
 
 from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_schema
+from farthing.brain.house import House
 from farthing.brain.outlet import open_outlet
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
@@ -102,17 +103,20 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
     if trip.cache_key is not None:
         trip.raw = []
     if trip.flight is not None:
-        trip.flight.depart(call, target)
+        trip.flight.depart(call, target, checked=gather)
     if trip.reply is not None:
         x.queue_s += trip.reply.queue_s
 
 
 def _must_gather(trip: Trip) -> bool:
     """A check must see the whole answer before the caller sees any of it: the same verdict, streaming or whole."""
-    house = trip.house
-    if house.guardrails.active("output") or house.config.guard.max_answer_chars is not None:
+    if guards_answers(trip.house):
         return True
     return trip.x.inbound.peek.answer_schema is not None and checks_schema(trip)
+
+
+def guards_answers(house: House) -> bool:
+    return house.guardrails.active("output") or house.config.guard.max_answer_chars is not None
 
 
 def checks_schema(trip: Trip) -> bool:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
 from farthing.brain.row import ledger_row
@@ -31,6 +32,7 @@ from farthing.wire.errors import render_stream_error
 log = logging.getLogger("farthing.ledger")
 
 _ALIAS = "farthing/"
+_SHARED = (Upstream, AnswerInvalid, GuardrailBlocked)
 _REFUSALS = (LimitReached, GuardrailBlocked, InvalidRequest, NotFound, NotPermitted)
 
 
@@ -233,6 +235,7 @@ async def cut(trip: Trip, reason: str) -> None:
     """A cap ended the answer: the caller gets what there is, marked as cut, and the upstream is stopped."""
     x = trip.x
     trip.hands_off()
+    trip.land(LeaderCut(reason))
     if trip.reply is not None:
         trip.reply.close()
     assert trip.outlet is not None
@@ -248,6 +251,7 @@ async def cut(trip: Trip, reason: str) -> None:
 async def abandon(trip: Trip) -> None:
     """Nobody listens any more, or the gateway stops: settle what was used so far."""
     x = trip.x
+    trip.land(LeaderLost("The call this request waited for was abandoned."))
     if trip.reply is not None:
         trip.reply.close()
         note_model_time(trip)
@@ -261,7 +265,8 @@ async def abandon(trip: Trip) -> None:
 async def fail(trip: Trip, error: FarthingError) -> None:
     """Settle a failure. Raises the error when the caller has heard nothing yet, else ends the stream with it."""
     x = trip.x
-    trip.lost = error
+    # What one caller may not have says nothing about another; what came of the call binds all who share it.
+    trip.land(error if isinstance(error, _SHARED) else LeaderLost("The call this request waited for was not made."))
     if trip.reply is not None:
         trip.reply.close()
         note_model_time(trip)

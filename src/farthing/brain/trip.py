@@ -50,7 +50,6 @@ class Trip:
         self.redacted = False
         self.endpoint = house.config.endpoint(x.inbound.endpoint)
         self.sampled = drawn_for(x.inbound.request_id, house.config.sampling)
-        self.lost: FarthingError | None = LeaderLost("The call this request waited for was abandoned.")
         self._task = asyncio.current_task()
         self._interruptible = False
         caller.listen(self._client_left)
@@ -69,8 +68,12 @@ class Trip:
         """Whatever happened: the upstream is let go, and nobody waits for a flight that will not land."""
         if self.reply is not None:
             self.reply.close()
+        self.land(LeaderLost("The call this request waited for was abandoned."))
+
+    def land(self, error: FarthingError) -> None:
+        """Nothing more comes of the flight. Said before anything is written down, so that nobody boards it meanwhile."""
         if self.flight is not None:
-            self.house.cache.flights.end(self.flight, self.lost)
+            self.house.cache.flights.end(self.flight, error)
 
     @property
     def _followed(self) -> bool:

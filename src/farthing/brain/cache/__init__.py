@@ -11,7 +11,7 @@ Off: `cache.enabled = false`, `levers_off = ["cache"]` on an endpoint, or header
 from farthing.brain.cache.admission import bypass_reason
 from farthing.brain.cache.base import Answer, Reuse
 from farthing.brain.cache.exact import ExactCache, scope_key
-from farthing.brain.cache.flight import Flight, Flights, LeaderLost
+from farthing.brain.cache.flight import Flight, Flights, LeaderCut, LeaderLost, Verdict
 from farthing.brain.cache.lever import CacheLever
 
-__all__ = ["Answer", "CacheLever", "ExactCache", "Flight", "Flights", "LeaderLost", "Reuse", "bypass_reason", "scope_key"]
+__all__ = ["Answer", "CacheLever", "ExactCache", "Flight", "Flights", "LeaderCut", "LeaderLost", "Reuse", "Verdict", "bypass_reason", "scope_key"]

@@ -21,9 +21,11 @@ def scope_key(inbound: Inbound, content: bytes, *, user_scope: str | None = None
     """32 bytes that two requests share only when one answer serves both.
 
     `content` is the digest of its canonical body. `user_scope` narrows the scope to one end user. The requested model (or tier name)
-    is part of the scope; the model that answers in the end is the router's business and may differ from day to day.
+    is part of the scope; the model that answers in the end is the router's business and may differ from day to day. A key that is bound to
+    some models shares only with keys bound to the same: what it may not ask for, it does not get from another's call.
     """
-    scope = (inbound.tenant, user_scope, inbound.endpoint, inbound.dialect, inbound.peek.model, sorted(inbound.levers_off))
+    bound_to = inbound.principal.allowed_models
+    scope = (inbound.tenant, user_scope, inbound.endpoint, inbound.dialect, inbound.peek.model, sorted(inbound.levers_off), bound_to)
     return blake2b(content + _encode(scope), digest_size=32).digest()
 
 

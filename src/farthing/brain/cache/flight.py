@@ -7,7 +7,10 @@ shape them for their own client. A leader whose client leaves flies on while any
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
+
 from farthing.core.call import Call
+from farthing.core.conversation import Answer
 from farthing.core.errors import FarthingError, Upstream
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
@@ -19,6 +22,20 @@ class LeaderLost(Upstream):
     code = "leader_lost"
 
 
+class LeaderCut(Upstream):
+    """A cap ended the shared answer early; the message says which. Who shares it gets what there is."""
+
+    code = "leader_cut"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a check made of the answer that was shared."""
+
+    answer: Answer
+    finish: str | None
+    truncated: str | None
+
+
 class Flight:
     """One upstream call and those who wait for it. Bounded by the upstream's `max_answer_bytes`."""
 
@@ -28,6 +45,8 @@ class Flight:
         self.on_abandoned: Callable[[], None] | None = None  # set when the leader's client has left
         self.dialect: Dialect | None = None
         self.stream = False
+        self.checked = False  # nobody may see the answer before the leader's check has
+        self.verdict: Verdict | None = None  # set before landing when that check changed the answer
         self.target: Target | None = None
         self._pieces: list[bytes] = []
         self._done = False
@@ -43,9 +62,9 @@ class Flight:
         if self.followers == 0 and self.on_abandoned is not None:
             self.on_abandoned()
 
-    def depart(self, call: Call, target: Target) -> None:
+    def depart(self, call: Call, target: Target, *, checked: bool = False) -> None:
         """The head of the upstream's answer is in; from here on the flight is a stream of bytes."""
-        self.dialect, self.stream, self.target = call.dialect, call.stream, target
+        self.dialect, self.stream, self.target, self.checked = call.dialect, call.stream, target, checked
         self._notify()
 
     def publish(self, piece: bytes) -> None:
