@@ -247,7 +247,8 @@ def test_a_closed_reply_says_no_more(path: str) -> None:
 def test_a_missing_prompt_names_files_and_models(path: str) -> None:
     with pytest.raises(RecordedAnswerMissing) as missing:
         ask(backend(path), call("Never asked", "gpt-4o"))
-    assert path in missing.value.message
+    assert Path(path).name in missing.value.message
+    assert path not in missing.value.message
     assert "'gpt-4o'" in missing.value.message
     assert "big, gpt-4o-mini-2024-07-18" in missing.value.message
     assert "Never asked" not in missing.value.message

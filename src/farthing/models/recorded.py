@@ -8,6 +8,7 @@ Costs: 0.15 ms for a whole answer of 150 tokens, 0.4 ms for it streamed; memory 
 """
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -144,7 +145,8 @@ class RecordedBackend:
         return (recording.first_token_s or 0.0, recording.per_token_s or 0.0) if self._timed else (0.0, 0.0)
 
     def _missing(self, model: str, asked: Asked, recordings: Recordings) -> str:
-        where = ", ".join(self._paths)
+        # Callers read this: they learn the name of a file, not where this machine keeps it.
+        where = ", ".join(os.path.basename(path) for path in self._paths)
         if others := list(recordings.models_with(asked.system, asked.prompt)):
             return f"'{model}' has no recorded answer to this prompt in {where}; recorded for it: {', '.join(others)}. Name one of these."
         return (

@@ -110,7 +110,7 @@ def sample() -> tuple[Service, Tiers]:
 def _sample(config: Config, notes: tuple[str, ...]) -> Filled:
     service, tiers = sample()
     said = (
-        "No key found: answers come from the shipped recordings, and only to their prompts.",
+        "No key found: answers come from the shipped recordings, and only to their prompts; `farthing demo` sends them.",
         "To serve a model: set OPENAI_API_KEY (and OPENAI_BASE_URL for what speaks its dialect) or ANTHROPIC_API_KEY, or write farthing.toml.",
     )
     filled = msgspec.structs.replace(config, services={SAMPLE_SERVICE: service}, tiers=config.tiers if _has_tiers(config) else tiers)
