@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.figures import figure
 from tests.fakes.gateway import UPSTREAM_ENV, Gateway, upstream_config
-from tests.fakes.http_client import Connection, chat
+from tests.fakes.http_client import Connection, chat, post
 from tests.fakes.upstream import FakeUpstream
 
 GOOD = {
@@ -145,6 +145,13 @@ def test_app_key_cannot_act_for_another_tenant(keys: Keys) -> None:
     assert asyncio.run(ask("app")) == 403
     assert asyncio.run(ask("admin")) == 200
     assert keys.gateway.rows(tenant="other")
+
+
+def test_nor_by_what_the_body_of_ask_says(keys: Keys) -> None:
+    asked = {"user_id": "u1", "text": "hi", "metadata": {"tenant": "third"}}
+    statuses = {role: asyncio.run(post(keys.gateway.port, "/v1/ask", asked, keys.headers[role])).status for role in ("app", "admin")}
+    assert statuses == {"app": 403, "admin": 200}
+    assert {row["tenant"] for row in keys.gateway.rows(tenant="third")} == {"third"}
 
 
 def test_a_key_in_the_query_or_a_cookie_is_no_key(keys: Keys) -> None:
