@@ -7,7 +7,7 @@ from farthing.brain.outlet import open_outlet
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
 from farthing.core.decision import Decision
-from farthing.core.errors import GuardrailBlocked, InputTooLong, Upstream, UpstreamRefused, UpstreamTimeout
+from farthing.core.errors import GuardrailBlocked, InputTooLong, UnsupportedFeature, Upstream, UpstreamRefused, UpstreamTimeout
 from farthing.core.exchange import Attempt, Target
 from farthing.core.money import ZERO_USD
 
@@ -52,20 +52,22 @@ def route(trip: Trip) -> tuple[Target, ...]:
 async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
     """Open a reply from the first target that answers. A failure after the first byte is not retried; it never comes here."""
     x, house = trip.x, trip.house
-    last = targets[-1]
+    failed: Upstream | None = None
     for target in targets:
+        call = _call_after(trip, target, failed)
+        if call is None:
+            continue
         x.target = target
-        call = make_call(trip, target)
-        started_s = trip.sent_s = house.clock.monotonic()
         trip.wait_for_upstream()
+        started_s = trip.sent_s = house.clock.monotonic()
         try:
             trip.reply = await house.models.send(call)
         except Upstream as error:
-            now_s = house.clock.monotonic()
+            now_s, trip.sent_s, failed = house.clock.monotonic(), None, error
             _note_failure(trip, target, error, now_s - started_s)
             if trip.envelope.reached_by(now_s):
                 raise UpstreamTimeout(f"No model had begun to answer in time. Reached: {trip.envelope.latency_reason}.") from error
-            if target is last or not worth_another(error) or now_s >= call.deadline_s:
+            if target is targets[-1] or not worth_another(error) or now_s >= call.deadline_s:
                 raise
             x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
             continue
@@ -73,6 +75,19 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
             house.router.answered(x.inbound, target, now=house.clock.monotonic())
         _open(trip, call, target)
         return
+    assert failed is not None
+    raise failed
+
+
+def _call_after(trip: Trip, target: Target, failed: Upstream | None) -> Call | None:
+    """The next call; `None` where the request cannot be said there, and what made us turn to this target is the better answer."""
+    try:
+        return make_call(trip, target)
+    except UnsupportedFeature as error:
+        if failed is None:
+            raise
+        trip.x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} cannot be asked: {error.code}", failed_open=True))
+        return None
 
 
 def make_call(trip: Trip, target: Target) -> Call:

@@ -129,7 +129,7 @@ def count_answer(trip: Trip) -> None:
     if trip.counted or outlet is None or x.target is None or trip.call is None:
         return
     trip.counted = True
-    usage = outlet.usage if outlet.usage is not None else _estimated(trip)
+    usage = outlet.usage if outlet.usage is not None else _estimated(trip, x.target, outlet.text_bytes)
     add_attempt(trip, x.target, "answer", usage)
     x.usage, x.finish = usage, outlet.finish_reason
 
@@ -154,14 +154,12 @@ def total_cost(attempts: list[Attempt]) -> Decimal | None:
     return total
 
 
-def _estimated(trip: Trip) -> Usage:
+def _estimated(trip: Trip, target: Target, answer_bytes: int) -> Usage:
     """Tokens counted by us: of the prompt, and of what had come of the answer."""
     x, house = trip.x, trip.house
-    assert trip.outlet is not None
-    assert x.target is not None
     text = "\n".join(turn.text for turn in x.inbound.peek.turns)
-    given = 0 if x.inbound.dialect is Dialect.EMBEDDINGS else house.tokens.estimate(trip.outlet.text_bytes)
-    return Usage(house.tokens.count(text, x.target.model), given, estimated=True)
+    given = 0 if x.inbound.dialect is Dialect.EMBEDDINGS else house.tokens.estimate(answer_bytes)
+    return Usage(house.tokens.count(text, target.model), given, estimated=True)
 
 
 def price_baseline(trip: Trip) -> None:
@@ -220,14 +218,15 @@ async def settle(trip: Trip) -> None:
 
 def _releases(trip: Trip) -> tuple[Release, ...]:
     x = trip.x
-    known = [attempt.usage for attempt in x.attempts if attempt.usage is not None]
+    made = [attempt for attempt in x.attempts if attempt.error_code is None]
+    known = [attempt.usage for attempt in made if attempt.usage is not None]
     tokens = sum(usage.input_tokens + usage.output_tokens for usage in known)
     cost = x.cost_usd if x.attempts else ZERO_USD
     return releases(
         trip.holds,
-        tokens_used=tokens,
+        tokens_used=tokens if len(known) == len(made) else None,
         cost_picousd=None if cost is None else to_picousd(cost),
-        calls=len([a for a in x.attempts if a.usage is not None]),
+        calls=len(made),
     )
 
 
@@ -254,8 +253,13 @@ async def abandon(trip: Trip) -> None:
     trip.land(LeaderLost("The call this request waited for was abandoned."))
     if trip.reply is not None:
         trip.reply.close()
+    if trip.sent_s is not None and trip.outlet is None and x.target is not None:
+        # The model has read the prompt: leaving before it answers makes that no cheaper.
         note_model_time(trip)
-    x.outcome, x.status = ("interrupted" if trip.house.stopping else "client_closed"), 499
+        x.usage = _estimated(trip, x.target, 0)
+        add_attempt(trip, x.target, "answer", x.usage)
+    note_model_time(trip)
+    x.outcome, x.status = ("client_closed" if trip.caller.gone else "interrupted"), 499
     try:
         await settle(trip)
     except StoreUnavailable as error:
@@ -289,6 +293,8 @@ async def last_resort(trip: Trip) -> None:
     trip.outlet = None
     x.outcome, x.status, x.error_code, x.error_message = "error", 500, FarthingError.code, "Farthing failed on this request; the log says how."
     x.cost_usd = None
+    if x.target is not None and not trip.counted and (trip.reply is not None or trip.sent_s is not None):
+        x.attempts.append(Attempt(x.target, "answer", x.model_s or 0.0, x.first_token_s, None, None))
     try:
         await settle(trip)
     except StoreUnavailable as error:
