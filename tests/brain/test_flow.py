@@ -180,6 +180,25 @@ def test_a_token_cap_lowers_the_output_limit() -> None:
         serve(world, body(messages=[{"role": "user", "content": "long " * 200}]), endpoint="faq")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_ends_at_our_output_limit_says_so(stream: bool) -> None:
+    script = [piece.replace(b'"stop"', b'"length"') for piece in (CHUNKS if stream else [ANSWER])]
+    world = World([script], endpoints={"faq": Endpoint(caps=Caps(absolute_tokens=100))})
+    caller = serve(world, body(stream=stream), endpoint="faq")
+    reason = "absolute tokens of endpoint 'faq': 100 (`endpoints.faq.caps.absolute_tokens`)"
+    assert json.dumps({"truncated": True, "reason": reason}, separators=(",", ":")).encode() in caller.body
+    assert caller.body.count(b'"length"') == 1
+    row = world.book.rows[0]
+    assert (row.outcome, row.truncated, row.finish) == ("truncated", reason, "length")
+
+
+def test_a_limit_that_the_caller_set_is_no_cap_of_ours() -> None:
+    world = World([[ANSWER.replace(b'"stop"', b'"length"')]], endpoints={"faq": Endpoint(caps=Caps(absolute_tokens=10_000))})
+    caller = serve(world, body(max_tokens=5), endpoint="faq")
+    assert caller.body == ANSWER.replace(b'"stop"', b'"length"')
+    assert (world.book.rows[0].outcome, world.book.rows[0].truncated) == ("ok", None)
+
+
 def test_a_client_that_hangs_up_stops_the_upstream_and_is_settled() -> None:
     world = World([CHUNKS])
     caller = world.caller()

@@ -143,6 +143,19 @@ def test_the_cost_goes_into_the_last_usage(dialect: Dialect) -> None:
     assert (again.usage, again.complete) == (ANSWER.usage, True)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("cost_usd", [None, Decimal("0.000012")])
+def test_why_an_answer_grew_no_longer_is_said_once_in_its_end(dialect: Dialect, cost_usd: Decimal | None) -> None:
+    tap, passed = run(dialect, STREAMS[dialect])
+    stream = passed + tap.finish(cost_usd, "token cap")
+    marks = [event["farthing"] for event in map(_marked, payloads(stream)) if event]
+    assert marks[-1] == {"truncated": True, "reason": "token cap"}
+    assert len(marks) == 1
+    accepted_by_the_sdk(dialect, stream)
+    again, _ = run(dialect, stream)
+    assert (again.usage, again.complete, again.finish_reason) == (ANSWER.usage, True, tap.finish_reason)
+
+
 def _usage(event: Any) -> dict[str, Any] | None:
     if event == b"[DONE]":
         return None

@@ -83,7 +83,7 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
     """The rest of the answer; the ledger has its row by now."""
     caller, x = trip.caller, trip.x
     assert trip.outlet is not None
-    out = trip.outlet.finish(x.cost_usd) if tail is None else tail
+    out = trip.outlet.finish(x.cost_usd, x.truncated) if tail is None else tail
     if caller.gone:
         return
     if caller.started:

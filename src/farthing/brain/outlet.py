@@ -39,8 +39,8 @@ class Outlet(Protocol):
         """The upstream has ended. Raises `UpstreamBroken` when the answer is not whole or not an answer."""
         ...
 
-    def finish(self, cost_usd: Decimal | None) -> bytes:
-        """The rest, after the ledger is written."""
+    def finish(self, cost_usd: Decimal | None, truncated: str | None = None) -> bytes:
+        """The rest, after the ledger is written; `truncated` says which limit of ours the answer ended at."""
         ...
 
     def cut(self, reason: str) -> bytes:
@@ -120,8 +120,8 @@ class TranslatedStream:
         if not self._reader.ended:
             raise UpstreamBroken("The upstream's stream ended in the middle of the answer.")
 
-    def finish(self, cost_usd: Decimal | None) -> bytes:
-        return self._writer.end(self.usage, self.finish_reason, cost_usd, None)
+    def finish(self, cost_usd: Decimal | None, truncated: str | None = None) -> bytes:
+        return self._writer.end(self.usage, self.finish_reason, cost_usd, truncated)
 
     def cut(self, reason: str) -> bytes:
         return self._writer.end(self.usage, "length", None, reason)
@@ -186,13 +186,13 @@ class Gathered:
         """A check changed the answer; what goes out is this one."""
         self._answer, self._changed = answer, True
 
-    def finish(self, cost_usd: Decimal | None) -> bytes:
+    def finish(self, cost_usd: Decimal | None, truncated: str | None = None) -> bytes:
         if self._native:
             if not self._source_stream:
-                return self.body
+                return mark_truncated(self.body, truncated) if truncated else self.body
             tap = Tap(self._source, wants_usage=self._inbound.peek.wants_usage, choices=self._inbound.peek.n)
-            return tap.feed(self.body) + tap.finish(cost_usd)
-        return self._render(cost_usd, None)
+            return tap.feed(self.body) + tap.finish(cost_usd, truncated)
+        return self._render(cost_usd, truncated)
 
     def so_far(self) -> Answer:
         """What has come of an answer that is cut here."""

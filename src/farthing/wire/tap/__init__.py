@@ -123,9 +123,10 @@ class Tap:
             return None
         return collector.answer() if self._choices == 1 else None
 
-    def finish(self, cost_usd: Decimal | None) -> bytes:
+    def finish(self, cost_usd: Decimal | None, truncated: str | None = None) -> bytes:
         """The end that was held back, once the ledger has its row."""
-        return self._ending.tail(b"".join(self._held or ()) + self._rest, wants_usage=self._wants_usage, cost_usd=cost_usd)
+        held = b"".join(self._held or ()) + self._rest
+        return self._ending.tail(held, wants_usage=self._wants_usage, cost_usd=cost_usd, truncated=truncated)
 
     def cut(self, reason: str, usage: Usage | None = None) -> bytes:
         """A truthful ending with what there is, in place of whatever would have come."""

@@ -45,8 +45,8 @@ class Ending(Protocol):
         ...
 
     @staticmethod
-    def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
-        """The held end as the caller may have it."""
+    def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None, truncated: str | None) -> bytes:
+        """The held end as the caller may have it; `truncated` says why we let the answer grow no longer."""
         ...
 
     @staticmethod
@@ -58,6 +58,11 @@ class Ending(Protocol):
 def mark(reason: str) -> dict[str, Any]:
     """What we add to an answer that we cut."""
     return {"truncated": True, "reason": reason}
+
+
+def mark_patch(payload: bytes, reason: str) -> bytes:
+    """The payload with our mark in it."""
+    return patch(payload, {"farthing": msgspec.json.encode(mark(reason))})
 
 
 def text_fields(*names: str) -> "re.Pattern[bytes]":

@@ -11,7 +11,7 @@ from farthing.core.usage import Usage
 from farthing.wire.openai_chat.answer import render_usage
 from farthing.wire.openai_chat.reader import CHUNK, Chunk
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+from farthing.wire.tap.base import cost_patch, encode_json, mark, mark_patch, text_fields
 
 TEXT = text_fields("content", "reasoning_content", "reasoning", "refusal", "arguments")
 
@@ -75,8 +75,10 @@ def head(pieces: Sequence[bytes]) -> bytes:
     return b""
 
 
-def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
+def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None, truncated: str | None) -> bytes:
     events = EventSplitter().feed(held)
+    if truncated is not None and (last := max((at for at, event in enumerate(events) if finishes(event)), default=None)) is not None:
+        events[last] = encode(mark_patch(event_data(events[last]) or b"", truncated))
     if not wants_usage:
         events = [event for event in events if not _only_usage(event)]
     elif cost_usd is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from farthing.core.usage import Usage
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+from farthing.wire.tap.base import cost_patch, encode_json, mark, mark_patch, text_fields
 
 TEXT = text_fields("text", "partial_json", "thinking")
 
@@ -60,13 +60,15 @@ def head(pieces: Sequence[bytes]) -> bytes:
     return b"".join(event for event in events[:_HEAD_EVENTS] if _typed(event).type == "message_start")
 
 
-def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
+def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None, truncated: str | None) -> bytes:
     del wants_usage  # this dialect always says it
     events = EventSplitter().feed(held)
     kinds = [_typed(event).type for event in events]
-    if cost_usd is not None and "message_delta" in kinds:
+    if "message_delta" in kinds and not (cost_usd is None and truncated is None):
         at = len(kinds) - 1 - kinds[::-1].index("message_delta")
-        events[at] = encode(cost_patch(event_data(events[at]) or b"", cost_usd), "message_delta")
+        payload = event_data(events[at]) or b""
+        payload = payload if cost_usd is None else cost_patch(payload, cost_usd)
+        events[at] = encode(payload if truncated is None else mark_patch(payload, truncated), "message_delta")
     if "message_delta" in kinds and "message_stop" not in kinds and "error" not in kinds:
         events.append(_event("message_stop"))
     return b"".join(events)

@@ -11,7 +11,7 @@ from farthing.wire.openai_responses.answer import render_usage, text_part
 from farthing.wire.openai_responses.writer import Writer
 from farthing.wire.patch import patch
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import cost_patch, encode_json, mark, text_fields
+from farthing.wire.tap.base import cost_patch, encode_json, mark, mark_patch, text_fields
 
 TEXT = text_fields("delta")
 
@@ -61,13 +61,13 @@ def head(pieces: Sequence[bytes]) -> bytes:
     return b""
 
 
-def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None) -> bytes:
+def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None, truncated: str | None) -> bytes:
     del wants_usage  # this dialect always says it
-    if cost_usd is None:
+    if cost_usd is None and truncated is None:
         return held
     splitter = EventSplitter()
     events = splitter.feed(held)
-    return b"".join(_with_cost(event, cost_usd) for event in events) + splitter.rest
+    return b"".join(_told(event, cost_usd, truncated) for event in events) + splitter.rest
 
 
 class _Whole(msgspec.Struct, gc=False):
@@ -75,13 +75,18 @@ class _Whole(msgspec.Struct, gc=False):
     response: msgspec.Raw = msgspec.Raw()
 
 
-def _with_cost(event: bytes, cost_usd: Decimal) -> bytes:
+def _told(event: bytes, cost_usd: Decimal | None, truncated: str | None) -> bytes:
+    """The event with the cost in its usage, and why the answer is cut."""
     kind = _typed(event).type
     payload = event_data(event)
     if payload is None or not kind.startswith("response."):
         return event
     response = bytes(msgspec.json.decode(payload, type=_Whole).response)
-    return encode(patch(payload, {"response": cost_patch(response, cost_usd)}), kind) if response.startswith(b"{") else event
+    if not response.startswith(b"{"):
+        return event
+    response = response if cost_usd is None else cost_patch(response, cost_usd)
+    response = response if truncated is None else mark_patch(response, truncated)
+    return encode(patch(payload, {"response": response}), kind)
 
 
 class _Seen:
