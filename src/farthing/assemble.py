@@ -16,7 +16,7 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.house import House
-from farthing.brain.route import Router
+from farthing.brain.route import Router, Sessions
 from farthing.config import Config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.errors import ConfigError, FarthingError
@@ -81,7 +81,7 @@ class Running:
     def _build_cache(self, config: Config) -> CacheLever:
         return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
 
-    def _build_house(self, config: Config, cache: CacheLever) -> House:
+    def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
         catalog = Catalog(config)
         prices = PriceBook(config.models)
         prices.warm()
@@ -89,7 +89,7 @@ class Running:
             config=config,
             clock=self._clock,
             catalog=catalog,
-            router=Router(config, catalog),
+            router=Router(config, catalog, sessions),
             cache=cache,
             guardrails=Guardrails(config.guard),
             book=self.book,
@@ -104,9 +104,11 @@ class Running:
         config = self._load()
         old = self.house
         cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
-        house = self._build_house(config, cache)
+        sessions = old.router.sessions if config.route.sticky_s == old.config.route.sticky_s else None
+        house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, _backends(config, self._clock))
         self.metrics.adopt(config)
+        house.stopping = old.stopping
         self.house = self.gateway.house = house
         if (config.server, config.store) != (old.config.server, old.config.store):
             log.warning("changes under [server] and [store] need a restart; the rest is in force")
@@ -119,9 +121,9 @@ class Running:
 
     def on_hangup_signal(self) -> None:
         """SIGHUP."""
-        self._chores.append(asyncio.create_task(self._reload_or_say_why()))
+        self._chores.append(asyncio.create_task(self.reload_or_say_why()))
 
-    async def _reload_or_say_why(self) -> None:
+    async def reload_or_say_why(self) -> None:
         """A bad configuration is logged and the old one stays."""
         try:
             await self.reload()
@@ -175,18 +177,26 @@ def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
         where = f"{config.server.host}:{config.server.port}"
         raise ConfigError(f"Cannot listen on {where}: {error.strerror}. Choose another with --port, or stop what is using it.") from error
     _announce(config, listener, notes)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # until somebody listens for it
     board = Board(config.server.workers)
     if config.server.workers == 1:
         return _work(config, load, listener, board, 0)
-    return Workers(config.server.workers, lambda number: _work(config, load, listener, board, number), listener, config.server.grace_s).run()
+
+    def work(number: int) -> int:
+        return _work(config, load, listener, board, number, reload_first=workers.told_to_reload)
+
+    workers = Workers(config.server.workers, work, listener, config.server.grace_s)
+    return workers.run()
 
 
-def _work(config: Config, load: Load, listener: socket.socket, board: Board, number: int) -> int:
-    """One worker, from its first line to its last."""
+def _work(config: Config, load: Load, listener: socket.socket, board: Board, number: int, *, reload_first: bool = False) -> int:
+    """One worker, from its first line to its last. `reload_first`: it replaces one that had reloaded."""
 
     async def main() -> None:
         running = Running(config, load, board=board, worker=number, clock=SystemClock())
         gateway = await running.open()
+        if reload_first:
+            await running.reload_or_say_why()
         # What was built at start lives until the end; the collector need not look at it again.
         gc.collect()
         gc.freeze()

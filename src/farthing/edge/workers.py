@@ -1,13 +1,15 @@
 """Several workers on one port: the parent binds, forks, watches, and passes signals on. It serves nothing itself.
 
-A worker that dies is replaced; it takes down only the requests it had. On SIGTERM the parent closes its listening socket first, so
-that a new connection is refused and not accepted and reset.
+A worker that dies is replaced; it takes down only the requests it had. Workers whose parent is no more drain and end, or they would keep the
+port. On SIGTERM the parent closes its listening socket first, so that a new connection is refused and not accepted and reset. SIGHUP waits until
+a worker listens for it: by default it would end a worker that is still starting.
 """
 
 import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -44,6 +46,8 @@ class Workers:
         self._grace_s = grace_s
         self._born: dict[int, tuple[int, float]] = {}  # pid -> number of the worker, monotonic birth
         self._quick_deaths = 0
+        self._parent_lives = os.pipe()  # whose writing end nobody but the parent keeps
+        self.told_to_reload = False  # since the start, so that the configuration in force may be another than the first one
 
     def run(self) -> int:
         """Until told to stop. Returns the exit status of the whole."""
@@ -56,6 +60,7 @@ class Workers:
             if told in (signal.SIGTERM, signal.SIGINT):
                 return self._drain()
             if told == signal.SIGHUP:
+                self.told_to_reload = True
                 self._tell(signal.SIGHUP)
             if not self._replace_dead():
                 self._drain()
@@ -68,10 +73,18 @@ class Workers:
             return
         status = 1
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+            os.close(self._parent_lives[1])
+            threading.Thread(target=self._end_with_parent, name="farthing-parent", daemon=True).start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED - {signal.SIGHUP})
             status = self._work(number)
+        except BaseException:
+            log.exception("worker %d failed", number)
         finally:
             os._exit(status)
+
+    def _end_with_parent(self) -> None:
+        os.read(self._parent_lives[0], 1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _replace_dead(self) -> bool:
         """False when workers die as soon as they start: something is wrong that a restart does not mend."""

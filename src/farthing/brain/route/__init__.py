@@ -24,13 +24,13 @@ Healthy = Callable[[Target], bool]
 
 
 class Router:
-    """Turns a model name and signals into targets. Holds nothing but which session talks to which model."""
+    """Turns a model name and signals into targets. Holds nothing but which session talks to which model, which outlives a reload."""
 
-    def __init__(self, config: Config, catalog: CatalogPort) -> None:
+    def __init__(self, config: Config, catalog: CatalogPort, sessions: Sessions | None = None) -> None:
         self._config = config
         self._catalog = catalog
         self._rules = DEFAULT_RULES if config.route.rules is None else config.route.rules
-        self._sessions = Sessions(keep_s=config.route.sticky_s)
+        self.sessions = Sessions(keep_s=config.route.sticky_s) if sessions is None else sessions
 
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:
         """Where to send this request. `now` is monotonic. Raises `ModelNotFound`, `TierEmpty` or `NotPermitted`."""
@@ -41,17 +41,17 @@ class Router:
             raise ModelNotFound(name, ALIASES)
         sticky = self._keeps_model(inbound)
         session = inbound.session or ""
-        kept = self._sessions.get(inbound.tenant, session, now=now) if sticky else None
+        kept = self.sessions.get(inbound.tenant, session, now=now) if sticky else None
         routed = self._tier(inbound, signals, name, kept)
         routed = self._order(routed, healthy)
         if sticky:
-            self._sessions.put(inbound.tenant, session, routed.targets[0], now=now)
+            self.sessions.put(inbound.tenant, session, routed.targets[0], now=now)
         return routed
 
     def answered(self, inbound: Inbound, target: Target, *, now: float) -> None:
         """Tell the router who answered after a failover, so that the session stays there."""
         if self._keeps_model(inbound) and inbound.peek.model.startswith(_OWN):
-            self._sessions.put(inbound.tenant, inbound.session or "", target, now=now)
+            self.sessions.put(inbound.tenant, inbound.session or "", target, now=now)
 
     def _named(self, inbound: Inbound, name: str) -> Routed:
         target = self._catalog.resolve(name)
