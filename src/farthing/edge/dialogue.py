@@ -40,8 +40,8 @@ def model_route(dialect: Dialect) -> Handler:
                 received_at=now,
                 view=view,
             )
-            exchange = Exchange(inbound)
             gateway.take_seat()
+            exchange = Exchange(inbound)
             try:
                 await journey(exchange, house, caller)
             finally:

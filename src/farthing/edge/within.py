@@ -129,9 +129,8 @@ def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Ca
             headers = headers_of(scope)
             wanted = _read(shape, await read_body(receive, headers, gateway.house.config.limits.body_bytes))
             inbound = _inbound(to_chat(wanted, gateway, headers), gateway, principal, headers, request_id)
-            exchange = Exchange(inbound)
-            inner = InnerCaller(caller, stream=inbound.peek.stream)
             gateway.take_seat()
+            exchange, inner = Exchange(inbound), InnerCaller(caller, stream=inbound.peek.stream)
             try:
                 await journey(exchange, gateway.house, inner)
             finally:
