@@ -192,6 +192,24 @@ def test_an_answer_that_ends_at_our_output_limit_says_so(stream: bool) -> None:
     assert (row.outcome, row.truncated, row.finish) == ("truncated", reason, "length")
 
 
+@pytest.mark.parametrize("guard", [Guard(), Guard(max_answer_chars=10_000)])
+def test_a_token_cap_counts_words_and_not_their_packing(guard: Guard) -> None:
+    """Gathered or not, five tokens in a kilobyte of events are far from a cap of 150."""
+    world = World([CHUNKS], endpoints={"faq": Endpoint(caps=Caps(absolute_tokens=150))}, guard=guard)
+    caller = serve(world, body(stream=True), endpoint="faq")
+    assert b"A quarter of a penny." in caller.body
+    assert (world.book.rows[0].outcome, world.book.rows[0].truncated) == ("ok", None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_without_usage_the_words_of_an_answer_are_counted(stream: bool) -> None:
+    silent = [piece for piece in CHUNKS if b"usage" not in piece] if stream else [ANSWER.replace(b"usage", b"other")]
+    world = World([silent], guard=Guard(max_answer_chars=10_000))
+    serve(world, body(stream=stream))
+    row = world.book.rows[0]
+    assert (row.tokens_out, row.usage_estimated) == (len("A quarter of a penny.") // 4, True)
+
+
 def test_a_limit_that_the_caller_set_is_no_cap_of_ours() -> None:
     world = World([[ANSWER.replace(b'"stop"', b'"length"')]], endpoints={"faq": Endpoint(caps=Caps(absolute_tokens=10_000))})
     caller = serve(world, body(max_tokens=5), endpoint="faq")

@@ -5,17 +5,18 @@ the ledger is written before the last byte leaves. Live answers, shared flights 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from farthing.core.conversation import Answer, Event, Finish
-from farthing.core.errors import UpstreamBroken
+from farthing.core.errors import FarthingError, UpstreamBroken
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.dialects import LANGUAGES, Collector, answer_events
-from farthing.wire.tap import Tap
+from farthing.wire.tap import Tap, TextCount
 from farthing.wire.whole import read_account
 
 
@@ -137,7 +138,19 @@ class Gathered:
         self._changed = False
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
-        self.text_bytes = 0
+        self._text = TextCount(source) if source_stream else None
+
+    @property
+    def text_bytes(self) -> int:
+        """Of a stream its text so far, of a whole answer its text: what the upstream will bill, not how it was packed."""
+        if self._text is not None:
+            return self._text.of(self._pieces)
+        if self._source not in LANGUAGES:
+            return 0
+        with suppress(FarthingError):
+            answer = self.answer()
+            return len(answer.text.encode("utf-8", "replace")) + sum(len(call.arguments) for call in answer.tool_calls)
+        return len(self.body)
 
     @property
     def _native(self) -> bool:
@@ -149,7 +162,6 @@ class Gathered:
 
     def feed(self, data: bytes) -> bytes:
         self._pieces.append(data)
-        self.text_bytes += len(data)
         return b""
 
     def end(self) -> None:

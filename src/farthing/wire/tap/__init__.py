@@ -6,6 +6,7 @@ Costs: 12 us for a burst of 30 chunks, 1.3 us for one chunk, 25 us for the end (
 end comes in sight.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
@@ -22,6 +23,25 @@ from farthing.wire.tap.base import Ending
 _ENDINGS: dict[Dialect, Ending] = {Dialect.CHAT: chat, Dialect.MESSAGES: messages, Dialect.RESPONSES: responses}
 
 
+class TextCount:
+    """How much of a growing stream is answer text. Looks at what has come since it was last asked."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._text = _ENDINGS[dialect].TEXT
+        self._bytes = 0
+        self._looked_at = 0  # pieces whose text is counted
+        self._uncounted = b""
+
+    def of(self, pieces: Sequence[bytes]) -> int:
+        """Bytes, JSON escapes included. `pieces` are those of the last time and what has come since."""
+        fresh = b"".join((self._uncounted, *pieces[self._looked_at :]))
+        self._looked_at = len(pieces)
+        lines = fresh.rfind(b"\n") + 1  # an event's payload is one line
+        self._uncounted = fresh[lines:]
+        self._bytes += sum(map(len, self._text.findall(fresh, 0, lines)))
+        return self._bytes
+
+
 class Tap:
     """One native stream. `choices` is how many answers it carries."""
 
@@ -35,9 +55,7 @@ class Tap:
         self._rest = b""
         self._held: list[bytes] | None = None
         self._summary: Collector | None = None
-        self._text_bytes = 0
-        self._looked_at = 0  # pieces whose text is counted
-        self._uncounted = b""
+        self._text = TextCount(dialect)
         self.complete = False
 
     def feed(self, data: bytes) -> bytes:
@@ -105,13 +123,8 @@ class Tap:
 
     @property
     def text_bytes(self) -> int:
-        """Bytes of answer text so far, JSON escapes included. Looks at what has come since it was last asked."""
-        fresh = b"".join((self._uncounted, *self._pieces[self._looked_at :]))
-        self._looked_at = len(self._pieces)
-        lines = fresh.rfind(b"\n") + 1  # an event's payload is one line
-        self._uncounted = fresh[lines:]
-        self._text_bytes += sum(map(len, self._ending.TEXT.findall(fresh, 0, lines)))
-        return self._text_bytes
+        """Bytes of answer text so far, JSON escapes included."""
+        return self._text.of(self._pieces)
 
     def answer(self) -> Answer | None:
         """The answer as far as it has come; `None` when the stream carries several, or things that no other dialect has."""
