@@ -65,9 +65,10 @@ class GatewayCycle(RequestResponseCycle):
         if not self.keep_alive:
             lines.append(b"connection: close")
         lines.append(b"\r\n")
-        self._head = b"\r\n".join(lines)
-        if self._head.count(b"\n") != len(lines) or self._head.count(b"\r") != len(lines):
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise RuntimeError("a response header holds a line break")
+        self._head = head
 
     def _body(self, body: bytes, *, more: bool) -> None:
         if not self.response_started or self.response_complete:

@@ -11,6 +11,7 @@ from farthing.edge.caller import HttpCaller, Receive, Scope, Send
 from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, headers_of, read_body, request_id_of
+from farthing.wire.errors import render_stream_error
 
 Handler = Callable[[Gateway, Principal, Scope, Receive, Send], Awaitable[None]]
 
@@ -57,14 +58,24 @@ def model_route(dialect: Dialect) -> Handler:
             await send_error(send, error, dialect, request_id, native=_native(exchange, gateway), headers=list(gateway.house.error_headers(exchange)))
         except asyncio.CancelledError:
             # The flow has settled the request; the client is gone, or the grace time is over.
-            if not caller.gone and not caller.started:
-                await send_error(send, Unavailable("Farthing is stopping. Send the request again.", retry_after_s=1), dialect, request_id)
+            await tell_stopping(caller, send, dialect, request_id)
         except Exception as exception:  # noqa: BLE001 the wall: whatever it is, the caller gets an answer and the log has it
             error = our_fault(exception, request_id)
             if not caller.started:
                 await send_error(send, error, dialect, request_id)
 
     return handle
+
+
+async def tell_stopping(caller: HttpCaller, send: Send, dialect: Dialect, request_id: str) -> None:
+    """The last word to a client whose answer will not come any more; a stream never just ends."""
+    error = Unavailable("Farthing is stopping. Send the request again.", retry_after_s=1)
+    if caller.gone:
+        return
+    if caller.started:
+        await caller.finish(render_stream_error(dialect, error, request_id))
+    else:
+        await send_error(send, error, dialect, request_id)
 
 
 def _native(exchange: Exchange | None, gateway: Gateway) -> bool:

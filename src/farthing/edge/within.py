@@ -11,12 +11,12 @@ import msgspec
 
 from farthing.brain.flow import journey
 from farthing.core.conversation import Answer, TextDelta
-from farthing.core.errors import BadJson, FarthingError, InvalidRequest, Unavailable
+from farthing.core.errors import BadJson, FarthingError, InvalidRequest
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
 from farthing.core.request import Dialect, Inbound, Principal
 from farthing.edge.caller import Headers, HttpCaller, Receive, Scope, Send
-from farthing.edge.dialogue import Handler
+from farthing.edge.dialogue import Handler, tell_stopping
 from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
@@ -145,8 +145,7 @@ def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Ca
         except ClientLeft:
             return
         except asyncio.CancelledError:
-            if not caller.gone and not caller.started:
-                await send_error(send, Unavailable("Farthing is stopping. Send the request again.", retry_after_s=1), Dialect.CHAT, request_id)
+            await tell_stopping(caller, send, Dialect.CHAT, request_id)
         except FarthingError as error:
             gateway.tell_refused(error, Dialect.CHAT, exchange)
             if caller.started:
