@@ -9,7 +9,7 @@ from farthing.config import Caps, Endpoint, Guard, GuardRow, Limits, Tiers
 from farthing.core.call import Call
 from farthing.core.errors import GuardrailBlocked, UpstreamTimeout, UpstreamUnreachable
 from farthing.core.request import Dialect, KeyLimits
-from tests.brain.test_flow import body, serve
+from tests.brain.test_flow import SCHEMA, body, said, serve
 from tests.brain.world import CHUNKS, FakeReply, World
 
 LIMITED = Limits(tenant={"acme": KeyLimits(tokens_per_minute=99_999, daily_usd=1.0)})
@@ -122,3 +122,14 @@ def test_a_model_that_cannot_be_asked_does_not_hide_why_the_first_one_failed() -
     with pytest.raises(UpstreamUnreachable):
         serve(world, b'{"model":"farthing/cheap","input":"x"}', dialect=Dialect.EMBEDDINGS)
     assert "unsupported_feature" in world.book.rows[0].decisions
+
+
+def test_a_repair_that_breaks_is_on_record_and_what_it_cost_is_unknown() -> None:
+    world = World([said('{"coin": 4}'), [b"<html>"], said('{"coin": "farthing"}')])
+    serve(world, body(response_format=SCHEMA))
+    row = world.book.rows[0]
+    assert (row.outcome, row.num_llm_calls, row.cost_picousd) == ("ok", 3, None)
+    assert '"repair"' in (row.attempts or "")
+    world = World([said('{"coin": 4}'), UpstreamUnreachable("down"), said('{"coin": "farthing"}')])
+    serve(world, body(response_format=SCHEMA))
+    assert (world.book.rows[0].num_llm_calls, world.book.rows[0].cost_picousd) == (3, 220_000_000)

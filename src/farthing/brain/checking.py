@@ -4,7 +4,7 @@ Invalid -> repair locally -> at most one cheap repair call -> escalate to the ex
 Only answers that were gathered whole come here; the verdict is the same for streams, which are gathered when a check applies.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,14 +12,15 @@ from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_answer, repair_prompt
 from farthing.brain.outlet import Gathered
 from farthing.brain.sending import checks_schema, guards_answers
-from farthing.brain.settlement import add_attempt, count_answer, fail, price_baseline, reserve_extra
+from farthing.brain.settlement import add_attempt, count_answer, fail, note_failed, price_baseline, reserve_extra
 from farthing.brain.settlement import cut as settle_cut
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
 from farthing.core.conversation import Answer, Finish
 from farthing.core.decision import Decision
-from farthing.core.errors import AnswerInvalid, FarthingError, GuardrailBlocked
-from farthing.core.exchange import Target
+from farthing.core.errors import AnswerInvalid, FarthingError, GuardrailBlocked, Upstream
+from farthing.core.exchange import Attempt, Target
+from farthing.core.money import ZERO_USD
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
 from farthing.wire.dialects import LANGUAGES, Collector, translate_request
@@ -119,16 +120,24 @@ def _valid(schema: dict[str, Any], answer: Answer) -> Answer | None:
     return msgspec.structs.replace(answer, text=verdict.text) if verdict.ok else None
 
 
-async def _side_call(trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: str, *, stream: bool) -> Answer:
+async def _side_call(trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate"], *, stream: bool) -> Answer:
     """A further call of this request: reserved, made, read whole, paid for by this request."""
     x, house = trip.x, trip.house
     await reserve_extra(trip, target)
     call = Call(target.service, target.model, dialect, body, stream, trip.envelope.deadline_s, x.inbound.request_id, x.inbound.forward_headers)
     sent_s = house.clock.monotonic()
     trip.wait_for_upstream()
-    trip.reply = await house.models.send(call)
-    answer = read_answer(dialect, await trip.reply.read(), stream=stream)
-    trip.hands_off()
+    reply = None
+    try:
+        reply = trip.reply = await house.models.send(call)
+        answer = read_answer(dialect, await reply.read(), stream=stream)
+    except Upstream as error:
+        # Once it had begun to answer it cost something, and nobody knows what.
+        cost, took_s = ZERO_USD if reply is None else None, house.clock.monotonic() - sent_s
+        note_failed(trip, Attempt(target, purpose, took_s, None, None, cost, error.code))
+        raise
+    finally:
+        trip.hands_off()
     took_s = house.clock.monotonic() - sent_s
     x.model_s = (x.model_s or 0.0) + took_s
     add_attempt(trip, target, purpose, answer.usage, latency_s=took_s)

@@ -144,6 +144,12 @@ def add_attempt(trip: Trip, target: Target, purpose: str, usage: Usage | None, *
     x.cost_usd = total_cost(x.attempts)
 
 
+def note_failed(trip: Trip, attempt: Attempt) -> None:
+    """One further call that gave nothing."""
+    trip.x.attempts.append(attempt)
+    trip.x.cost_usd = total_cost(trip.x.attempts)
+
+
 def total_cost(attempts: list[Attempt]) -> Decimal | None:
     """Sum over all attempts; unknown as soon as one is."""
     total = ZERO_USD
