@@ -133,3 +133,19 @@ def test_what_a_handler_raises_is_typed_and_counted(caplog: pytest.LogCaptureFix
     assert (status, b"internal_error" in body) == (500, True)
     assert running.metrics.refusals == ["unavailable"]  # type: ignore[attr-defined]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    """RFC 9110, 15.5.6: a 405 carries Allow."""
+    found: list[Any] = []
+
+    async def send(message: Any) -> None:
+        found.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    for path, allowed in (("/v1/models", b"GET, HEAD"), ("/v1/chat/completions", b"POST")):
+        found.clear()
+        asyncio.run(App(gateway())({"type": "http", "method": "PUT", "path": path, "headers": [(b"authorization", b"Bearer app")]}, receive, send))
+        assert (found[0]["status"], dict(found[0]["headers"])[b"allow"]) == (405, allowed)

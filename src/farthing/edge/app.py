@@ -13,7 +13,7 @@ import msgspec
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
 from farthing.core.request import Dialect
 from farthing.edge import admin, ask, catalog, health, inference
-from farthing.edge.caller import Receive, Scope, Send
+from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
@@ -87,23 +87,25 @@ class App:
                 return self._routes[f"{start}*"]
         return None
 
-    async def _refuse(self, scope: Scope, send: Send, error: FarthingError, dialect: Dialect | None) -> None:
+    async def _refuse(self, scope: Scope, send: Send, error: FarthingError, dialect: Dialect | None, headers: Headers | None = None) -> None:
         dialect = dialect or error_dialect(scope)
         self._gateway.tell_refused(error, dialect, None)
-        await send_error(send, error, dialect, request_id_of(self._gateway.clock.now()))
+        await send_error(send, error, dialect, request_id_of(self._gateway.clock.now()), headers=headers)
 
     async def _no_route(self, scope: Scope, send: Send, methods: dict[str, Route] | None) -> None:
         """404 or 405, after the key: a stranger does not learn which routes exist."""
         error: FarthingError
+        headers: Headers = []
         try:
             identify(headers_of(scope), self._gateway.keys)
             if methods is not None:
+                headers.append((b"allow", ", ".join(sorted(methods)).encode()))
                 error = MethodNotAllowed(f"{scope['path']} takes {', '.join(sorted(methods))}, not {scope['method']}.")
             else:
                 error = NotFound(f"There is no route {scope['path'][:200]}. API routes begin with /v1/; the README lists them.")
         except FarthingError as refusal:
             error = refusal
-        await self._refuse(scope, send, error, None)
+        await self._refuse(scope, send, error, None, headers)
 
 
 def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:
