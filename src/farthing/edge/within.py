@@ -122,13 +122,15 @@ def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Ca
     """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`."""
 
     async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = request_id_of(gateway.clock.now())
+        now, started_s = gateway.clock.now(), gateway.clock.monotonic()
+        request_id = request_id_of(now)
         caller = HttpCaller(scope, receive, send)
         exchange: Exchange | None = None
         try:
             headers = headers_of(scope)
             wanted = _read(shape, await read_body(receive, headers, gateway.house.config.limits.body_bytes))
-            inbound = _inbound(to_chat(wanted, gateway, headers), gateway, principal, headers, request_id)
+            chat = to_chat(wanted, gateway, headers)
+            inbound = _inbound(chat, gateway, principal, headers, request_id=request_id, started_s=started_s, received_at=now)
             gateway.take_seat()
             exchange, inner = Exchange(inbound), InnerCaller(caller, stream=inbound.peek.stream)
             try:
@@ -169,7 +171,16 @@ def _read(shape: type[_Wanted], body: bytes) -> _Wanted:
         raise BadJson(f"The body is not JSON: {error}") from error
 
 
-def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, headers: Mapping[bytes, bytes], request_id: str) -> Inbound:
+def _inbound(
+    inner: InnerRequest,
+    gateway: Gateway,
+    principal: Principal,
+    headers: Mapping[bytes, bytes],
+    *,
+    request_id: str,
+    started_s: float,
+    received_at: float,
+) -> Inbound:
     """The chat request that stands for this one. What the body says wins over headers; the tenant still needs the right key."""
     inbound = build_inbound(
         request_id=request_id,
@@ -178,8 +189,8 @@ def _inbound(inner: InnerRequest, gateway: Gateway, principal: Principal, header
         headers=headers,
         principal=principal,
         config=gateway.house.config,
-        started_s=gateway.clock.monotonic(),
-        received_at=gateway.clock.now(),
+        started_s=started_s,
+        received_at=received_at,
     )
     if inner.tenant:
         inbound.tenant = check_tenant(inner.tenant, principal)
