@@ -10,13 +10,14 @@ from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusa
 from farthing.brain.checking import hold_to_guardrails
 from farthing.brain.classify import Reading, classify, read
 from farthing.brain.delivery import note_text, send_on
+from farthing.brain.failopen import attempt, cautious
 from farthing.brain.outlet import Gathered, open_outlet
 from farthing.brain.sending import guards_answers
 from farthing.brain.settlement import close_row, price_baseline, reserve_seat
 from farthing.brain.trip import CutShort, Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UpstreamTimeout
-from farthing.core.exchange import Exchange, Target
+from farthing.core.exchange import Exchange, Signals, Target
 from farthing.core.ledger import Refusal
 from farthing.core.money import ZERO_USD
 from farthing.core.request import Dialect
@@ -35,13 +36,18 @@ async def serve(trip: Trip) -> bool:
         return reading.words
 
     while True:
-        reuse = house.cache.look(x.inbound, trip.endpoint, words=words, now=house.clock.now(), off="cache" in trip.off)
+        reuse = attempt(
+            x,
+            "cache",
+            lambda: house.cache.look(x.inbound, trip.endpoint, words=words, now=house.clock.now(), off="cache" in trip.off),
+            lambda: house.cache.without,
+        )
         if reuse.kind == "hit" and reuse.answer is not None:
             x.decisions.append(reuse.decision)
             await _serve_again(trip, reuse.answer)
             return True
         if x.signals is None:
-            x.signals = classify(x.inbound, house.tokens, reading)
+            x.signals = _classified(trip, reading)
         if reuse.kind == "follow" and reuse.key is not None:
             flight = house.cache.flights.get(reuse.key)
             if flight is not None and await _fly_along(trip, flight):
@@ -56,6 +62,11 @@ async def serve(trip: Trip) -> bool:
         return False
 
 
+def _classified(trip: Trip, reading: Reading | None = None) -> Signals:
+    x, tokens = trip.x, trip.house.tokens
+    return attempt(x, "classify", lambda: classify(x.inbound, tokens, reading), lambda: cautious(x.inbound, tokens))
+
+
 async def _serve_again(trip: Trip, answer: Answer) -> None:
     """A stored answer goes the way of a fresh one, through an outlet. One write to the book: holds and row together."""
     x, house = trip.x, trip.house
@@ -63,7 +74,7 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     x.target = Target(answer.service, answer.model, answer.tier)
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
-    x.signals = answer.signals or classify(x.inbound, house.tokens)
+    x.signals = answer.signals or _classified(trip)
     x.finish, x.cost_usd = answer.finish, ZERO_USD
     if guards_answers(house) and isinstance(outlet, Gathered) and x.inbound.dialect is not Dialect.EMBEDDINGS:
         hold_to_guardrails(trip, outlet)
@@ -156,11 +167,17 @@ def _too_late(trip: Trip, flight: Flight) -> Exception:
 
 def store(trip: Trip) -> None:
     """Keep the answer and land the flight. Only whole, unaltered answers get here with `raw` set."""
-    x, house = trip.x, trip.house
+    house = trip.house
     if trip.flight is not None:
         if trip.raw is None and isinstance(trip.outlet, Gathered):
-            trip.flight.verdict = Verdict(trip.outlet.answer(), x.finish, x.truncated)
+            trip.flight.verdict = Verdict(trip.outlet.answer(), trip.x.finish, trip.x.truncated)
         house.cache.flights.end(trip.flight)
+    if trip.raw is not None and trip.cache_key is not None:
+        attempt(trip.x, "cache", lambda: _keep(trip), lambda: None)
+
+
+def _keep(trip: Trip) -> None:
+    x, house = trip.x, trip.house
     if trip.raw is None or trip.cache_key is None or trip.call is None or x.target is None or x.truncated:
         return
     house.cache.store(

@@ -2,12 +2,14 @@
 
 from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_schema
+from farthing.brain.failopen import attempt
 from farthing.brain.house import House
 from farthing.brain.outlet import open_outlet
+from farthing.brain.route.base import Routed
 from farthing.brain.trip import Trip
 from farthing.core.call import Call
 from farthing.core.decision import Decision
-from farthing.core.errors import GuardrailBlocked, InputTooLong, UnsupportedFeature, Upstream, UpstreamRefused, UpstreamTimeout
+from farthing.core.errors import GuardrailBlocked, InputTooLong, Unavailable, UnsupportedFeature, Upstream, UpstreamRefused, UpstreamTimeout
 from farthing.core.exchange import Attempt, Target
 from farthing.core.money import ZERO_USD
 
@@ -43,10 +45,26 @@ def route(trip: Trip) -> tuple[Target, ...]:
     """Where to go, in order. The decision is recorded."""
     x, house = trip.x, trip.house
     assert x.signals is not None
-    routed = house.router.route(x.inbound, x.signals, now=house.clock.monotonic(), healthy=house.models.healthy)
+    signals = x.signals
+    routed = attempt(
+        x,
+        "route",
+        lambda: house.router.route(x.inbound, signals, now=house.clock.monotonic(), healthy=house.models.healthy),
+        lambda: _unrouted(trip),
+    )
     x.decisions.append(routed.decision)
     x.target = routed.targets[0]
     return routed.targets
+
+
+def _unrouted(trip: Trip) -> Routed:
+    """Without a router: the named model, else the baseline. A key bound to certain models gets none: permission fails closed."""
+    inbound, catalog = trip.x.inbound, trip.house.catalog
+    named = inbound.peek.model
+    target = catalog.baseline if named.startswith("farthing/") else catalog.resolve(named)
+    if target is None or inbound.principal.allowed_models is not None:
+        raise Unavailable("The router failed on this request; the log says how. Name a model that the key allows, or try again.")
+    return Routed((target,), Decision("route", "baseline", f"without a router: {target.model}", failed_open=True))
 
 
 async def send(trip: Trip, targets: tuple[Target, ...]) -> None:

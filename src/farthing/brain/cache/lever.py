@@ -33,6 +33,7 @@ class CacheLever:
     """Reads and writes one worker's exact cache; tells of what it keeps (`fresh`) and what it serves again (`reused`)."""
 
     coalesced = _COALESCED
+    without = Reuse("bypass", _OFF)
 
     def __init__(self, config: Cache, *, fresh: Tell = _nobody, reused: Tell = _nobody) -> None:
         self.config = config
