@@ -7,7 +7,7 @@ Key check, request, token and money limits, routing rules, exact-cache look-up a
 
 import argparse
 
-from _harness import Bench, Figure, bench, print_table, save
+from _harness import Bench, Figure, bare_uvicorn, bench, print_table, save
 
 CONCURRENCY = 16
 
@@ -19,7 +19,10 @@ def measure(running: Bench, runs: int, seconds: float) -> tuple[list[Figure], di
     hit = running.median(runs, running.body("body.json"), distinct=1, **options)
     few = running.median(runs, running.body("body.json"), distinct=100, **options)
     stream = running.median(runs, running.body("body_stream.json"), stream=True, **options)
+    with bare_uvicorn() as (url, pid):
+        floor = running.median(runs, running.body("body.json"), url=url, pids=(pid,), **options)
     figures = [
+        Figure("bare uvicorn with no upstream, CPU per request", floor.get("cpu_us_per_request"), "us", None, note=_note(floor)),
         Figure("pass-through, CPU per request", whole.get("cpu_us_per_request"), "us", 150, note=_note(whole)),
         Figure("pass-through, requests/s on one core", whole["rps"], "/s", 6000, at_most=False, note=f"c={CONCURRENCY}"),
         Figure("routed (farthing/auto), CPU per request", routed.get("cpu_us_per_request"), "us", 150, note=_note(routed)),
@@ -27,7 +30,7 @@ def measure(running: Bench, runs: int, seconds: float) -> tuple[list[Figure], di
         Figure("exact hit, 100 bodies, CPU per request", few.get("cpu_us_per_request"), "us", 80, note=_note(few)),
         Figure("streamed 30 chunks, CPU per request", stream.get("cpu_us_per_request"), "us", 250, note=_note(stream)),
     ]
-    return figures, {"whole": whole, "routed": routed, "hit": hit, "few": few, "stream": stream}
+    return figures, {"whole": whole, "routed": routed, "hit": hit, "few": few, "stream": stream, "floor": floor}
 
 
 def _note(run: dict[str, object]) -> str:

@@ -9,14 +9,14 @@ from _harness import OUT, ROOT
 
 README = ROOT / "README.md"
 _TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
-_HEAD = "| figure | measured | goal | script |\n|---|---:|---:|---|\n"
+_HEAD = "| figure | measured | goal | | script |\n|---|---:|---:|---|---|\n"
 
 
 def rows() -> Iterator[str]:
     """One line per figure, by script."""
     for path in sorted(OUT.glob("*.json")):
         for figure in json.loads(path.read_text())["figures"]:
-            yield f"| {figure['name']} | {_value(figure['value'])} {figure['unit']} | {_goal(figure)} | `bench/{path.stem}.py` |"
+            yield f"| {figure['name']} | {_value(figure['value'])} {figure['unit']} | {_goal(figure)} | {_verdict(figure)} | `bench/{path.stem}.py` |"
 
 
 def promises() -> Iterator[str]:
@@ -39,7 +39,13 @@ def _value(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
 
 
+def _verdict(figure: dict[str, Any]) -> str:
+    return "" if figure["goal"] is None else "met" if figure["met"] else "missed"
+
+
 def _goal(figure: dict[str, Any]) -> str:
+    if figure["goal"] is None:
+        return "reference"
     sign = "≤" if figure.get("at_most", True) else "≥"
     return f"{sign} {figure['goal']:,g} {figure['unit']}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from farthing.core.money import format_usd
 from farthing.core.usage import Usage
 from farthing.wire.openai_chat.answer import render_usage
 from farthing.wire.openai_chat.reader import CHUNK, Chunk
@@ -18,6 +19,7 @@ TEXT = text_fields("content", "reasoning_content", "reasoning", "refusal", "argu
 _FINISH = re.compile(rb'"finish_reason":\s*+(?!null)')
 _USAGE = re.compile(rb'"usage":\s*+(?!null)')
 _DONE = b"data: [DONE]\n\n"
+_OPEN_USAGE = b'"usage":{'
 
 
 class _Identity(msgspec.Struct, gc=False):
@@ -37,8 +39,18 @@ def may_end(ready: bytes) -> bool:
 
 def first_mark(ready: bytes) -> int:
     places = [ready.find(mark) for mark in (b"[DONE]", b'"error"')]
-    places += [-1 if found is None else found.start() for found in (_FINISH.search(ready), _USAGE.search(ready))]
+    if _compact(ready):
+        places += (ready.find(b'"finish_reason":"'), ready.find(b'"usage":{'))
+    else:
+        places += [-1 if found is None else found.start() for found in (_FINISH.search(ready), _USAGE.search(ready))]
     return min((place for place in places if place >= 0), default=0)
+
+
+def _compact(ready: bytes) -> bool:
+    """No white space after the colons of these fields: a plain search finds their values, ten times faster than an expression."""
+    finishes = ready.count(b'"finish_reason":null') + ready.count(b'"finish_reason":"')
+    usages = ready.count(b'"usage":null') + ready.count(b'"usage":{')
+    return finishes == ready.count(b'"finish_reason"') and usages == ready.count(b'"usage"')
 
 
 def _set(ready: bytes, field: bytes, null: bytes, spaced_null: bytes) -> bool:
@@ -84,11 +96,18 @@ def tail(held: bytes, *, wants_usage: bool, cost_usd: Decimal | None, truncated:
     elif cost_usd is not None:
         last = max((at for at, event in enumerate(events) if _counts(event)), default=None)
         if last is not None:
-            events[last] = encode(cost_patch(event_data(events[last]) or b"", cost_usd))
+            events[last] = _with_cost(events[last], cost_usd)
     if not any(event.startswith(b"data: [DONE]") for event in events):
         # Some services end without the mark, or without the empty line after it.
         events.append(_DONE)
     return b"".join(events)
+
+
+def _with_cost(event: bytes, cost_usd: Decimal) -> bytes:
+    """The cost first in the usage object where there is just one to be seen, else by the general patch."""
+    if event.count(_OPEN_USAGE) == 1 and b'"usage":{}' not in event and b'"cost"' not in event:
+        return event.replace(_OPEN_USAGE, _OPEN_USAGE + b'"cost":' + format_usd(cost_usd).encode() + b",")
+    return encode(cost_patch(event_data(event) or b"", cost_usd))
 
 
 def _counts(event: bytes) -> bool:
