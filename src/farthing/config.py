@@ -46,6 +46,7 @@ class Store(_Table, frozen=True):
         Literal["process", "power"],
         _key("process: survives kill -9 of the gateway. power: survives power loss too, at about 3 ms a commit."),
     ] = "process"
+    hash_tenants: Annotated[bool, _key("Write tenants to the ledger as hashes (end users always are). Limits and keys keep their names.")] = False
     key_pepper_env: Annotated[str, _key("Environment variable with the secret that keys are hashed with; unset: one kept in the store.")] = (
         "FARTHING_KEY_PEPPER"
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from farthing.brain.flow import journey
-from farthing.config import Caps, Check, Endpoint, Guard, GuardRow, Limits, Tiers
+from farthing.config import Caps, Check, Endpoint, Guard, GuardRow, Limits, Store, Tiers
 from farthing.core.errors import (
     AnswerInvalid,
     BudgetExceeded,
@@ -331,6 +331,17 @@ def test_a_store_that_cannot_write_serves_nothing() -> None:
     with pytest.raises(StoreUnavailable):
         serve(world)
     assert world.models.calls == []
+
+
+def test_tenants_are_hashed_in_the_ledger_on_request() -> None:
+    names = set()
+    for hashed in (True, False):
+        world = World(store=Store(hash_tenants=hashed))
+        serve(world)
+        assert world.book.rows[0].tenant == world.book.intents[0].tenant
+        names.add(world.book.rows[0].tenant)
+    assert "acme" in names
+    assert len(names) == 2
 
 
 def test_an_unknown_price_is_none_and_never_zero() -> None:

@@ -23,6 +23,11 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
 
 
+def tenant_on_record(tenant: str, *, hashed: bool) -> str:
+    """The tenant as the ledger has it: by name, or by a hash that is the same in every row."""
+    return blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest() if hashed else tenant
+
+
 def drawn_for(request_id: str, sampling: Sampling) -> str | None:
     """What this request is sampled for, by hash of its id: the same id is drawn the same way for ever."""
     if not (sampling.log or sampling.judge or sampling.shadow):
@@ -45,7 +50,7 @@ def _worth_listing(attempts: list[Attempt]) -> bool:
     return len(attempts) > 1 or any(attempt.error_code for attempt in attempts)
 
 
-def ledger_row(x: Exchange, *, total_s: float, sampled: str | None) -> LedgerRow:
+def ledger_row(x: Exchange, *, total_s: float, sampled: str | None, hash_tenants: bool = False) -> LedgerRow:
     """The row of a settled exchange. Times in ms, money in picodollars; prompt and answer only when drawn for the log, redacted."""
     inbound, signals, usage, target = x.inbound, x.signals, x.usage, x.target
     peek = inbound.peek
@@ -57,7 +62,7 @@ def ledger_row(x: Exchange, *, total_s: float, sampled: str | None) -> LedgerRow
         endpoint=inbound.endpoint,
         dialect=inbound.dialect.value,
         stream=peek.stream,
-        tenant=inbound.tenant,
+        tenant=tenant_on_record(inbound.tenant, hashed=hash_tenants),
         user_hash=inbound.user_hash,
         key_id=inbound.principal.key_id,
         task_type=signals.task if signals else None,

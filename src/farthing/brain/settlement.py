@@ -9,7 +9,7 @@ import msgspec
 from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
-from farthing.brain.row import ledger_row
+from farthing.brain.row import ledger_row, tenant_on_record
 from farthing.brain.trip import Trip
 from farthing.core.errors import (
     AnswerInvalid,
@@ -102,7 +102,7 @@ async def _book(trip: Trip, wanted: tuple[Hold, ...], target: Target | None) -> 
             run_id=x.inbound.run_id,
             received_at=x.inbound.received_at,
             endpoint=x.inbound.endpoint,
-            tenant=x.inbound.tenant,
+            tenant=tenant_on_record(x.inbound.tenant, hashed=house.config.store.hash_tenants),
             key_id=x.inbound.principal.key_id,
             user_hash=x.inbound.user_hash,
             model=target.model if target else "",
@@ -199,7 +199,7 @@ def close_row(trip: Trip) -> LedgerRow:
     x.decisions.extend(trip.envelope.crossed(latency_s=total_s, tokens=usage.input_tokens + usage.output_tokens if usage else None))
     if trip.output_capped and x.truncated is None and x.finish in ("length", "max_tokens", "incomplete"):
         x.truncated, x.outcome = trip.envelope.tokens_reason, "truncated"
-    return ledger_row(x, total_s=total_s, sampled=trip.sampled)
+    return ledger_row(x, total_s=total_s, sampled=trip.sampled, hash_tenants=house.config.store.hash_tenants)
 
 
 async def settle(trip: Trip) -> None:
