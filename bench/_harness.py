@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +173,17 @@ def print_table(title: str, figures: Sequence[Figure]) -> bool:
         verdict = "" if figure.goal is None else "MET" if figure.met else "MISSED"
         print(f"  {figure.name:<{width}}  {value:>10} {figure.unit:<5} {goal:<16} {verdict:<6} {figure.note}")
     return all(figure.met for figure in figures)
+
+
+def print_promises(name: str, files: Sequence[str], scale: Mapping[str, str]) -> int:
+    """Run tests at another scale; the figures that they print go to `bench/out/NAME.txt` as well. Returns pytest's status."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    figures = OUT / f"{name}.txt"
+    figures.unlink(missing_ok=True)
+    env = os.environ | dict(scale) | {"FARTHING_FIGURES": str(figures)}
+    status = subprocess.run([sys.executable, "-m", "pytest", *files], cwd=ROOT, env=env, check=False).returncode
+    print("\n" + figures.read_text() if figures.exists() else "\nno figures")
+    return status
 
 
 def save(name: str, figures: Sequence[Figure], raw: Any) -> None:

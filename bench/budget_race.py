@@ -3,12 +3,11 @@
 python bench/budget_race.py [rounds]
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
+
+from _harness import print_promises
 
 if __name__ == "__main__":
-    rounds = sys.argv[1] if len(sys.argv) > 1 else "100"
-    command = [sys.executable, "-m", "pytest", "-s", "tests/reliability/test_budget_race.py"]
-    sys.exit(subprocess.run(command, cwd=Path(__file__).parent.parent, env=os.environ | {"FARTHING_ROUNDS": rounds}, check=False).returncode)
+    sys.exit(
+        print_promises("budget_race", ["tests/reliability/test_budget_race.py"], {"FARTHING_ROUNDS": sys.argv[1] if len(sys.argv) > 1 else "100"})
+    )

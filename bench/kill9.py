@@ -3,12 +3,9 @@
 python bench/kill9.py [trials]
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
+
+from _harness import print_promises
 
 if __name__ == "__main__":
-    trials = sys.argv[1] if len(sys.argv) > 1 else "1000"
-    command = [sys.executable, "-m", "pytest", "-s", "tests/reliability/test_kill9.py"]
-    sys.exit(subprocess.run(command, cwd=Path(__file__).parent.parent, env=os.environ | {"FARTHING_TRIALS": trials}, check=False).returncode)
+    sys.exit(print_promises("kill9", ["tests/reliability/test_kill9.py"], {"FARTHING_TRIALS": sys.argv[1] if len(sys.argv) > 1 else "1000"}))

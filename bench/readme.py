@@ -21,9 +21,9 @@ def rows() -> Iterator[str]:
 
 def promises() -> Iterator[str]:
     """The lines that the reliability and security tests print."""
-    printed = OUT / "reliability.txt"
-    for line in printed.read_text().splitlines() if printed.exists() else ():
-        yield f"- {line}"
+    for printed in sorted(OUT.glob("*.txt")):
+        for line in printed.read_text().splitlines():
+            yield f"- {line} (`bench/{printed.stem}.py`)"
 
 
 def fill(readme: str) -> str:

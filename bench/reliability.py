@@ -6,11 +6,11 @@ Words choose modules by name; none means all of them. Figures also go to bench/o
 """
 
 import argparse
-import os
-import subprocess
 import sys
 
-from _harness import OUT, ROOT
+from _harness import ROOT, print_promises
+
+_OWN_SCRIPT = ("test_kill9.py", "test_budget_race.py")  # bench/kill9.py, bench/budget_race.py
 
 
 def main() -> None:
@@ -18,20 +18,14 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=10)
     parser.add_argument("modules", nargs="*")
     chosen = parser.parse_args()
-    OUT.mkdir(parents=True, exist_ok=True)
-    figures = OUT / "reliability.txt"
-    figures.unlink(missing_ok=True)
     rooms = [ROOT / "tests" / room for room in ("reliability", "security")]
     files = [
         str(path)
         for room in rooms
         for path in sorted(room.glob("test_*.py"))
-        if not chosen.modules or any(word in path.name for word in chosen.modules)
+        if path.name not in _OWN_SCRIPT and (not chosen.modules or any(word in path.name for word in chosen.modules))
     ]
-    env = os.environ | {"FARTHING_SCALE": str(chosen.scale), "FARTHING_FIGURES": str(figures)}
-    status = subprocess.run([sys.executable, "-m", "pytest", *files], cwd=ROOT, env=env, check=False).returncode
-    print("\n" + figures.read_text() if figures.exists() else "\nno figures")
-    sys.exit(status)
+    sys.exit(print_promises("reliability", files, {"FARTHING_SCALE": str(chosen.scale)}))
 
 
 if __name__ == "__main__":
