@@ -170,6 +170,7 @@ def _backends(config: Config, clock: Clock) -> dict[str, Backend]:
 
 def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
     """Run the gateway until it is told to stop. Returns the exit status; raises `ConfigError` before anything listens."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # before the first word that we are here, until somebody listens for it
     logs.setup(config.log)
     _require_keys_off_loopback(config)
     try:
@@ -178,7 +179,6 @@ def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
         where = f"{config.server.host}:{config.server.port}"
         raise ConfigError(f"Cannot listen on {where}: {error.strerror}. Choose another with --port, or stop what is using it.") from error
     _announce(config, listener, notes)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # until somebody listens for it
     board = Board(config.server.workers)
     if config.server.workers == 1:
         return _work(config, load, listener, board, 0)
