@@ -3,13 +3,16 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from farthing.core.money import format_usd
 from farthing.core.usage import Usage
 from farthing.wire.patch import patch
+from farthing.wire.sse import event_data
+
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -53,6 +56,40 @@ class Ending(Protocol):
     def cut(stream: bytes, reason: str, usage: Usage | None) -> bytes:
         """Events that end the stream here and say why."""
         ...
+
+
+class EndEvents(Generic[_Shape]):
+    """The end of a dialect whose events carry their `type`: which types end an answer, and how its events are read.
+
+    `shape` has `type` first, with a default for what cannot be read.
+    """
+
+    def __init__(self, shape: type[_Shape], *types: str) -> None:
+        self._shape = shape
+        self._decode = msgspec.json.Decoder(shape).decode
+        self.types = types
+        self._marks = tuple(f'"{name}"'.encode() for name in types)
+
+    def may_end(self, ready: bytes) -> bool:
+        return any(found in ready for found in self._marks)
+
+    def first_mark(self, ready: bytes) -> int:
+        return min(place for found in self._marks if (place := ready.find(found)) >= 0)
+
+    def read(self, event: bytes) -> _Shape:
+        payload = event_data(event)
+        if payload is None:
+            return self._shape()
+        try:
+            return self._decode(payload)
+        except (ValueError, RecursionError):
+            return self._shape()
+
+
+def no_choice_ends(event: bytes) -> int:
+    """`finishes` of a dialect whose answers come alone: their end is an event of its own."""
+    del event
+    return 0
 
 
 def mark(reason: str) -> dict[str, Any]:

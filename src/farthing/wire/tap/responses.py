@@ -11,12 +11,9 @@ from farthing.wire.openai_responses.answer import render_usage, text_part
 from farthing.wire.openai_responses.writer import Writer
 from farthing.wire.patch import patch
 from farthing.wire.sse import EventSplitter, encode, event_data
-from farthing.wire.tap.base import cost_patch, encode_json, mark, mark_patch, text_fields
+from farthing.wire.tap.base import EndEvents, cost_patch, encode_json, mark, mark_patch, no_choice_ends, text_fields
 
 TEXT = text_fields("delta")
-
-_ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
-_MARKS = tuple(f'"{name}"'.encode() for name in _ENDS)
 
 
 class _Typed(msgspec.Struct, gc=False):
@@ -29,31 +26,12 @@ class _Typed(msgspec.Struct, gc=False):
     response: dict[str, Any] | None = None
 
 
-def may_end(ready: bytes) -> bool:
-    return any(found in ready for found in _MARKS)
-
-
-def first_mark(ready: bytes) -> int:
-    return min(place for mark in _MARKS if (place := ready.find(mark)) >= 0)
-
-
-def _typed(event: bytes) -> _Typed:
-    payload = event_data(event)
-    if payload is None:
-        return _Typed()
-    try:
-        return msgspec.json.decode(payload, type=_Typed)
-    except (ValueError, RecursionError):
-        return _Typed()
-
-
-def finishes(event: bytes) -> int:
-    del event
-    return 0
+_END = EndEvents(_Typed, "response.completed", "response.incomplete", "response.failed", "error")
+may_end, first_mark, finishes, _typed = _END.may_end, _END.first_mark, no_choice_ends, _END.read
 
 
 def ends(event: bytes) -> bool:
-    return _typed(event).type in _ENDS
+    return _typed(event).type in _END.types
 
 
 def head(pieces: Sequence[bytes]) -> bytes:
