@@ -116,3 +116,5 @@ class LedgerRow(msgspec.Struct, frozen=True, gc=False):
     prompt: str | None = None  # only if configured, redacted
     answer: str | None = None
     sampled: str | None = None  # "log,judge,shadow": what this request was drawn for
+    account: str | None = None  # JSON of core.account.Account; None where cost or baseline is unknown
+    experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
