@@ -10,6 +10,7 @@ import timeit
 from decimal import Decimal
 
 from farthing.config import Config, Service, Tiers
+from farthing.core.account import Account
 from farthing.core.exchange import Attempt, Exchange, Target
 from farthing.core.ledger import LedgerRow
 from farthing.core.request import Dialect, Inbound, Peek, Principal
@@ -40,6 +41,7 @@ def sample_row(model: str = "small", endpoint: str = "default") -> LedgerRow:
 def sample_exchange() -> Exchange:
     inbound = Inbound("req", Dialect.CHAT, b"", Peek("small", ()), Principal(None, "default"), 0.0, 0.0)
     exchange = Exchange(inbound)
+    exchange.account = Account({"cache": 0, "route": 600_000_000, "diet": 58_000_000}, extra={"repair": 1_000_000})
     exchange.attempts = [Attempt(Target("openai", "small", "cheap"), "answer", 0.8, 0.3, Usage(120, 40), Decimal("0.000042"))]
     return exchange
 
@@ -49,13 +51,15 @@ def main() -> None:
     metrics = Metrics(config, Board(4), 0)
     exchange, row = sample_exchange(), sample_row()
     each_us = min(timeit.repeat(lambda: metrics.settled(exchange, row), number=20_000, repeat=5)) / 20_000 * 1e6
+    exchange.account = None
+    without_us = min(timeit.repeat(lambda: metrics.settled(exchange, row), number=20_000, repeat=5)) / 20_000 * 1e6
     for number in range(20):
         metrics.settled(exchange, sample_row(f"m{number}"))
     started = time.perf_counter()
     body, _ = metrics.render()
     again = time.perf_counter()
     metrics.render()
-    print(f"settled: {each_us:.1f} us")
+    print(f"settled: {each_us:.1f} us, of it the savings of three levers {each_us - without_us:.1f} us")
     print(f"scrape: {(time.perf_counter() - again) * 1e3:.1f} ms (first {(again - started) * 1e3:.0f} ms), {len(body.splitlines())} lines")
     child = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=False)
     print("import prometheus_client:", child.stdout.strip() or "not installed")

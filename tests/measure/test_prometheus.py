@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from farthing.config import Config, Endpoint, Service, Tiers
+from farthing.core.account import SAVERS, Account
 from farthing.core.errors import NotAuthenticated
 from farthing.core.exchange import Attempt, Exchange, Target
 from farthing.core.ledger import LedgerRow
@@ -100,6 +101,94 @@ def test_counters_equal_the_ledger() -> None:
     text = shown.render()[0].decode()
     costs = [Decimal(line.split()[-1]) for line in text.splitlines() if line.startswith("farthing_cost_usd_total{")]
     assert sum(costs) * 10**12 == sum(one.cost_picousd or 0 for one in rows)
+
+
+def test_savings_equal_the_accounts_lever_by_lever() -> None:
+    draw = random.Random(9)
+    board = Board(2)
+    workers = [Metrics(CONFIG, board, number) for number in range(2)]
+    accounts = [
+        Account(
+            {lever: draw.randrange(-(10**10), 10**11) for lever in draw.sample(SAVERS, draw.randrange(5))},
+            extra={purpose: draw.randrange(10**9) for purpose in draw.sample(["repair", "judge", "router"], draw.randrange(3))},
+        )
+        for _ in range(2000)
+    ]
+    for account in accounts:
+        x = exchange()
+        x.account = account
+        draw.choice(workers).settled(x, row(endpoint=draw.choice(["faq", "default", "made-up"])))
+    shown = workers[0].render()[0].decode()
+    for lever in SAVERS:
+        net = sum(one.saved.get(lever, 0) for one in accounts)
+        assert picousd(shown, "farthing_saved_usd_total", lever) - picousd(shown, "farthing_lost_usd_total", lever) == net
+        assert picousd(shown, "farthing_lost_usd_total", lever) == -sum(min(0, one.saved.get(lever, 0)) for one in accounts)
+    assert picousd(shown, "farthing_extra_cost_usd_total", "judge") == sum(one.extra.get("judge", 0) for one in accounts)
+    assert total(workers[0], "farthing_unaccounted_total") == 0
+
+
+def picousd(text: str, family: str, label: str) -> Decimal:
+    """The exact sum of a money family's lines that hold a label's value."""
+    lines = [line for line in text.splitlines() if line.startswith(f"{family}{{") and f'="{label}"' in line]
+    return sum((Decimal(line.split()[-1]) for line in lines), Decimal(0)) * 10**12
+
+
+def test_requests_without_an_account_are_counted() -> None:
+    metrics = Metrics(CONFIG)
+    metrics.settled(exchange(), row(cost_picousd=None))
+    metrics.settled(exchange(), row(baseline_cost_picousd=None))
+    metrics.settled(exchange(), row(tokens_in=None, num_llm_calls=1, cost_picousd=None))
+    metrics.settled(exchange(), row(tokens_in=None, num_llm_calls=0, cost_picousd=0, baseline_cost_picousd=None, outcome="refused"))
+    assert total(metrics, "farthing_unaccounted_total", endpoint="faq") == 3
+
+
+def test_errors_by_code() -> None:
+    metrics = Metrics(CONFIG)
+    metrics.settled(exchange(), ROW)
+    metrics.settled(exchange(), row(error_code="budget_exceeded", outcome="refused", status=429))
+    metrics.settled(exchange(), row(error_code="rate_limit_exceeded", outcome="refused", status=429))
+    assert total(metrics, "farthing_errors_total") == 2
+    assert total(metrics, "farthing_errors_total", endpoint="faq", code="budget_exceeded") == 1
+
+
+def test_verdicts() -> None:
+    metrics = Metrics(CONFIG)
+    where = {"endpoint": "faq", "tier": "cheap", "cache": "miss"}
+    metrics.judged(**where, source="judge", score=0.5, reference_score=0.75, cost_picousd=2_000_000, lever="route")
+    metrics.judged(**where, source="judge", score=1.0)
+    metrics.judged(**where, source="feedback", score=None)
+    assert total(metrics, "farthing_judged_total", source="judge") == 2
+    assert total(metrics, "farthing_judged_total", source="feedback") == 0
+    assert total(metrics, "farthing_judged_score_total") == 1.5
+    assert total(metrics, "farthing_compared_total") == 1
+    assert total(metrics, "farthing_compared_score_total") == 0.5
+    assert total(metrics, "farthing_compared_reference_score_total", **where) == 0.75
+    assert total(metrics, "farthing_judgement_cost_usd_total", lever="route") == 0.000002
+
+
+def test_the_guard_in_two_workers() -> None:
+    board = Board(2)
+    workers = [Metrics(CONFIG, board, number) for number in range(2)]
+    for worker in workers:
+        worker.guarded("faq", "route", lowered=True)
+    assert total(workers[0], "farthing_lever_lowered", endpoint="faq", lever="route") == 2
+    for worker in workers:
+        worker.guarded("faq", "route", lowered=False)
+    assert total(workers[0], "farthing_lever_lowered", endpoint="faq", lever="route") == 0
+    assert total(workers[0], "farthing_guard_events_total", action="lowered") == 2
+    assert total(workers[0], "farthing_guard_events_total", action="restored") == 2
+
+
+def test_workers_that_begin_again_are_counted() -> None:
+    board = Board(2)
+    first, _, _ = Metrics(CONFIG, board, 0), Metrics(CONFIG, board, 1), Metrics(CONFIG, board, 1)
+    assert total(first, "farthing_worker_starts_total") == 3
+
+
+def test_dropped_telemetry() -> None:
+    metrics = Metrics(CONFIG)
+    metrics.dropped("traces", 40)
+    assert total(metrics, "farthing_telemetry_dropped_total", signal="traces") == 40
 
 
 def test_no_label_comes_from_a_caller() -> None:

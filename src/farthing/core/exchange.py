@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from farthing.core.account import Account
 from farthing.core.decision import Decision
 from farthing.core.request import Inbound
 from farthing.core.usage import Usage
@@ -104,6 +105,7 @@ class Exchange(msgspec.Struct):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     baseline_cost_usd: Decimal | None = None
+    account: Account | None = None  # filled when it is settled, where cost and baseline are known
     finish: str | None = None
     truncated: str | None = None  # why the answer is partial
     outcome: Outcome = "ok"

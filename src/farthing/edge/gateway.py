@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from farthing.brain.house import House
 from farthing.core.clock import Clock
-from farthing.core.errors import FarthingError, Unavailable
+from farthing.core.errors import FarthingError, StoreUnavailable, Unavailable
 from farthing.core.exchange import Exchange
 from farthing.core.request import Dialect
 from farthing.edge.keys import Authenticator
@@ -54,7 +54,7 @@ class Gateway:
         where = "" if exchange is None else f" request {exchange.inbound.request_id}"
         level = logging.WARNING if error.status >= 500 else logging.INFO
         log.log(level, "%s%s: %d %s: %s", dialect.value, where, error.status, error.code, error.message)
-        if exchange is None:
+        if exchange is None or isinstance(error, StoreUnavailable):
             self.metrics.refused(dialect, error)
 
     def tell_broken(self, exchange: Exchange) -> None:

@@ -1,7 +1,7 @@
-"""Every metric name, label and bucket, once. Renaming one is a breaking change for somebody's dashboard.
+"""Every metric name, label and bucket that Prometheus sees, once. Renaming one is a breaking change for somebody's dashboard.
 
 No label can be filled by a caller: `endpoint` is one that the configuration declares and `model` one that it names, else `other`.
-Tenants, keys and end users are in the ledger, not here.
+Tenants, keys and end users are in the ledger, not here. OpenTelemetry's names are in `otel_names.py`.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,8 @@ import msgspec
 
 OTHER = "other"
 NONE = "none"  # the request reached no model, or no tier
+
+SIGNALS = ("traces", "metrics")  # of OpenTelemetry
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -46,6 +48,17 @@ BASELINE = Metric("farthing_baseline_cost_usd", "What they would have cost on th
 UNPRICED = Metric(
     "farthing_unpriced", "Settled requests that called a model whose price nobody knows; their cost is in no sum.", "counter", ("model",)
 )
+SAVED = Metric(
+    "farthing_saved_usd", "What levers saved of the baseline, where cost and baseline are known; saved less lost is baseline less cost.", "counter",
+    ("endpoint", "lever"), PICOS,
+)  # fmt: skip
+LOST = Metric("farthing_lost_usd", "What levers cost more than they saved, request by request.", "counter", ("endpoint", "lever"), PICOS)
+EXTRA = Metric(
+    "farthing_extra_cost_usd", "Part of the cost that went into calls beyond the one that answered, by their purpose.", "counter", ("purpose",), PICOS
+)
+UNACCOUNTED = Metric(
+    "farthing_unaccounted", "Settled requests without a savings account: their cost or their baseline is unknown.", "counter", ("endpoint",)
+)
 TOKENS = Metric(
     "farthing_tokens", "Tokens of settled requests; input holds cached ones, output reasoning ones.", "counter", ("tier", "model", "kind")
 )
@@ -53,13 +66,29 @@ CACHE = Metric("farthing_cache", "Settled requests by how the cache served them.
 CALLS = Metric(
     "farthing_model_calls", "Calls to model services, by purpose and result (ok, or the error's code).", "counter", ("service", "purpose", "result")
 )
+ERRORS = Metric("farthing_errors", "Settled requests that ended in an error, by its code.", "counter", ("endpoint", "code"))
 REFUSED = Metric(
-    "farthing_refused", "Requests refused before they had a ledger row: bad key, bad body, no such route.", "counter", ("dialect", "code")
-)
+    "farthing_refused", "Requests refused without a ledger row: bad key, bad body, no such route, a store that cannot write.", "counter",
+    ("dialect", "code"),
+)  # fmt: skip
 LATENCY = Metric("farthing_request_seconds", "From the head of the request to the last byte.", "histogram", ("tier", "stream"), MICROS, WHOLE_TIME)
 MODEL_TIME = Metric("farthing_model_seconds", "Time spent waiting for models.", "histogram", ("model",), MICROS, WHOLE_TIME)
 FIRST_TOKEN = Metric("farthing_first_token_seconds", "From the head of the request to the first token.", "histogram", ("model",), MICROS, FIRST_TIME)
 OVERHEAD = Metric("farthing_overhead_seconds", "What the gateway itself added.", "histogram", ("cache",), MICROS, OWN_TIME)
+JUDGED = Metric("farthing_judged", "Verdicts on answers, by who gave them.", "counter", ("endpoint", "tier", "cache", "source"))
+SCORE = Metric("farthing_judged_score", "Sum of their scores, each 0 to 1.", "counter", ("endpoint", "tier", "cache", "source"), MICROS)
+COMPARED = Metric("farthing_compared", "Verdicts that scored the expensive tier's answer too.", "counter", ("endpoint", "tier", "cache", "source"))
+COMPARED_SCORE = Metric(
+    "farthing_compared_score", "Sum of the served answers' scores in those.", "counter", ("endpoint", "tier", "cache", "source"), MICROS
+)
+REFERENCE_SCORE = Metric(
+    "farthing_compared_reference_score", "Sum of the expensive tier's scores in those.", "counter", ("endpoint", "tier", "cache", "source"), MICROS
+)
+JUDGEMENT_COST = Metric("farthing_judgement_cost_usd", "What verdicts cost, by the lever they watch.", "counter", ("lever",), PICOS)
+LOWERED = Metric("farthing_lever_lowered", "Levers that the quality guard turned down, in how many workers.", "gauge", ("endpoint", "lever"))
+GUARD = Metric("farthing_guard_events", "What the quality guard did: lowered, restored.", "counter", ("endpoint", "lever", "action"))
+WORKERS = Metric("farthing_worker_starts", "Workers that began, the first of each seat included.", "counter")
+DROPPED = Metric("farthing_telemetry_dropped", "Spans, and exports of metrics, that OpenTelemetry's receiver did not take.", "counter", ("signal",))
 IN_FLIGHT = Metric("farthing_in_flight", "Requests being served.", "gauge")
 COMMITS = Metric("farthing_store_commit_seconds", "Ledger commits.", "histogram", (), MICROS, OWN_TIME)
 ROWS = Metric("farthing_store_rows", "Operations written by those commits.", "counter")
@@ -67,5 +96,11 @@ QUEUE = Metric("farthing_store_queue", "Operations waiting for a commit.", "gaug
 
 # Families are rendered in this order.
 ALL: Mapping[str, Metric] = {
-    metric.name: metric for metric in (REQUESTS, COST, BASELINE, UNPRICED, TOKENS, CACHE, CALLS, REFUSED, LATENCY, MODEL_TIME, FIRST_TOKEN, OVERHEAD)
-} | {metric.name: metric for metric in (IN_FLIGHT, COMMITS, ROWS, QUEUE)}
+    metric.name: metric
+    for metric in (
+        *(REQUESTS, COST, BASELINE, SAVED, LOST, EXTRA, UNACCOUNTED, UNPRICED, TOKENS, CACHE, CALLS, ERRORS, REFUSED),
+        *(LATENCY, MODEL_TIME, FIRST_TOKEN, OVERHEAD),
+        *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, JUDGEMENT_COST, LOWERED, GUARD),
+        *(WORKERS, DROPPED, IN_FLIGHT, COMMITS, ROWS, QUEUE),
+    )
+}

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 from farthing.config import Config
+from farthing.core.account import Account, Saver
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
@@ -23,16 +24,20 @@ _WHOLE_TIME, _FIRST_TIME, _OWN_TIME = names.WHOLE_TIME, names.FIRST_TIME, names.
 MEMO_ROWS = 4096  # sets of labels as requests bring them; callers can vary some, so the memo is bounded
 _DEFAULT_ENDPOINT = "default"
 
+Start = Callable[[Metric, tuple[str, ...]], int]
+
 
 class _Bound:
     """The cells that requests of one kind count on."""
 
     __slots__ = (
+        "account",
         "baseline",
         "cache",
         "cache_write",
         "cached",
         "cost",
+        "error",
         "first_token",
         "input",
         "latency",
@@ -41,15 +46,19 @@ class _Bound:
         "overhead",
         "reasoning",
         "requests",
+        "unaccounted",
         "unpriced",
     )
 
-    def __init__(self, start: Callable[[Metric, tuple[str, ...]], int], row: LedgerRow, endpoint: str, model: str) -> None:
+    def __init__(self, start: Start, account: "_Account", row: LedgerRow, endpoint: str, model: str) -> None:
         tier = row.model_tier or NONE
         self.requests = start(names.REQUESTS, (endpoint, row.dialect, tier, model, row.outcome, str(row.status)))
         self.cost = start(names.COST, (endpoint, tier, model))
         self.baseline = start(names.BASELINE, (endpoint,))
+        self.account = account
+        self.unaccounted = start(names.UNACCOUNTED, (endpoint,))
         self.unpriced = start(names.UNPRICED, (model,))
+        self.error = start(names.ERRORS, (endpoint, row.error_code)) if row.error_code else None
         self.cache = start(names.CACHE, (row.cache,))
         self.input = start(names.TOKENS, (tier, model, "input"))
         self.output = start(names.TOKENS, (tier, model, "output"))
@@ -62,6 +71,35 @@ class _Bound:
         self.overhead = start(names.OVERHEAD, (row.cache,))
 
 
+class _Account:
+    """The cells that savings at one endpoint count on; a lever gets its own when it first saves, or first loses."""
+
+    def __init__(self, start: Start, endpoint: str) -> None:
+        self._start = start
+        self._endpoint = endpoint
+        self._saved: dict[Saver, int] = {}
+        self._lost: dict[Saver, int] = {}
+        self._extra: dict[str, int] = {}
+
+    def count(self, cells: memoryview, account: Account) -> None:
+        """Counters only grow, so gains and losses are counted apart."""
+        for lever, amount in account.saved.items():
+            if amount > 0:
+                cells[self._saved.get(lever) or self._bind(names.SAVED, self._saved, lever)] += amount
+            elif amount:
+                cells[self._lost.get(lever) or self._bind(names.LOST, self._lost, lever)] -= amount
+        for purpose, amount in account.extra.items():
+            cells[self._extra.get(purpose) or self._bind_extra(purpose)] += amount
+
+    def _bind(self, metric: Metric, known: dict[Saver, int], lever: Saver) -> int:
+        cell = known[lever] = self._start(metric, (self._endpoint, lever))
+        return cell
+
+    def _bind_extra(self, purpose: str) -> int:
+        cell = self._extra[purpose] = self._start(names.EXTRA, (purpose,))
+        return cell
+
+
 class Metrics:
     """A listener of the brain. One for each worker, all on one board."""
 
@@ -70,11 +108,14 @@ class Metrics:
         self._seat = self._board.seat(worker)
         self._cells = self._seat.cells
         self._bound: dict[tuple[object, ...], _Bound] = {}
+        self._accounts: dict[str, _Account] = {}
         self._calls: dict[tuple[str, str, str | None], int] = {}
+        self._cells[self._seat.start(names.WORKERS, ())] += 1
         self._in_flight = self._seat.start(names.IN_FLIGHT, ())
         self._commits = self._seat.start(names.COMMITS, ())
         self._rows = self._seat.start(names.ROWS, ())
         self._queue = self._seat.start(names.QUEUE, ())
+        self._dropped = {signal: self._seat.start(names.DROPPED, (signal,)) for signal in names.SIGNALS}
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
@@ -87,7 +128,7 @@ class Metrics:
 
     def settled(self, exchange: Exchange, row: LedgerRow) -> None:
         """Count one request."""
-        key = (row.endpoint, row.dialect, row.stream, row.model_tier, row.model_name, row.outcome, row.status, row.cache)
+        key = (row.endpoint, row.dialect, row.stream, row.model_tier, row.model_name, row.outcome, row.status, row.cache, row.error_code)
         bound = self._bound.get(key) or self._bind(key, row)
         cells = self._cells
         cells[bound.requests] += 1
@@ -98,6 +139,12 @@ class Metrics:
             cells[bound.unpriced] += 1
         if row.baseline_cost_picousd is not None:
             cells[bound.baseline] += row.baseline_cost_picousd
+        if exchange.account is not None:
+            bound.account.count(cells, exchange.account)
+        elif row.tokens_in is not None or (row.num_llm_calls and row.cost_picousd != 0):
+            cells[bound.unaccounted] += 1
+        if bound.error is not None:
+            cells[bound.error] += 1
         if row.tokens_in:
             cells[bound.input] += row.tokens_in
         if row.tokens_out:
@@ -119,8 +166,43 @@ class Metrics:
             call = (attempt.target.service, attempt.purpose, attempt.error_code)
             cells[self._calls.get(call) or self._bind_call(call)] += 1
 
+    def judged(
+        self,
+        *,
+        endpoint: str,
+        tier: str | None,
+        cache: str,
+        source: str,
+        score: float | None,
+        reference_score: float | None = None,
+        cost_picousd: int | None = None,
+        lever: Saver | None = None,
+    ) -> None:
+        """One verdict on an answer. `source` is who gave it: feedback, judge, shadow, eval."""
+        cells, start = self._cells, self._seat.start
+        labels = (self._endpoint(endpoint), tier or NONE, cache, source)
+        if score is not None:
+            cells[start(names.JUDGED, labels)] += 1
+            cells[start(names.SCORE, labels)] += round(score * names.MICROS)
+            if reference_score is not None:
+                cells[start(names.COMPARED, labels)] += 1
+                cells[start(names.COMPARED_SCORE, labels)] += round(score * names.MICROS)
+                cells[start(names.REFERENCE_SCORE, labels)] += round(reference_score * names.MICROS)
+        if cost_picousd:
+            cells[start(names.JUDGEMENT_COST, (lever or NONE,))] += cost_picousd
+
+    def guarded(self, endpoint: str, lever: str, *, lowered: bool) -> None:
+        """The quality guard turned a lever down at an endpoint in this worker, or back up."""
+        labels = (self._endpoint(endpoint), lever)
+        self._cells[self._seat.start(names.LOWERED, labels)] = int(lowered)
+        self._cells[self._seat.start(names.GUARD, (*labels, "lowered" if lowered else "restored"))] += 1
+
+    def dropped(self, signal: str, count: int) -> None:
+        """Spans or exports of metrics that OpenTelemetry's receiver did not take. Called by the one thread that sends them."""
+        self._cells[self._dropped[signal]] += count
+
     def refused(self, dialect: Dialect, error: FarthingError) -> None:
-        """A request that ended before it had a ledger row."""
+        """A request that ended without a ledger row."""
         self._cells[self._seat.start(names.REFUSED, (dialect.value, error.code))] += 1
 
     def in_flight(self, count: int) -> None:
@@ -140,10 +222,14 @@ class Metrics:
     def _bind(self, key: tuple[object, ...], row: LedgerRow) -> _Bound:
         if len(self._bound) >= MEMO_ROWS:
             self._bound.clear()
-        endpoint = row.endpoint if row.endpoint in self._endpoints else OTHER
+        endpoint = self._endpoint(row.endpoint)
         model = NONE if row.model_name is None else row.model_name if row.model_name in self._models else OTHER
-        bound = self._bound[key] = _Bound(self._seat.start, row, endpoint, model)
+        account = self._accounts.setdefault(endpoint, _Account(self._seat.start, endpoint))
+        bound = self._bound[key] = _Bound(self._seat.start, account, row, endpoint, model)
         return bound
+
+    def _endpoint(self, name: str) -> str:
+        return name if name in self._endpoints else OTHER
 
     def _bind_call(self, call: tuple[str, str, str | None]) -> int:
         service, purpose, error_code = call
