@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvloop
 
@@ -16,6 +16,8 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.house import House
+from farthing.brain.ports import Book as BookPort
+from farthing.brain.ports import Listener, Models, Tokens
 from farthing.brain.route import Router, Sessions
 from farthing.config import Config
 from farthing.core.clock import Clock, SystemClock
@@ -83,20 +85,14 @@ class Running:
         return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
 
     def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
-        catalog = Catalog(config)
-        prices = PriceBook(config.models)
-        prices.warm()
-        return House(
-            config=config,
+        return build_house(
+            config,
             clock=self._clock,
-            catalog=catalog,
-            router=Router(config, catalog, sessions),
-            cache=cache,
-            guardrails=Guardrails(config.guard),
             book=self.book,
             models=self.hub,
-            prices=prices,
             tokens=self.tokens,
+            cache=cache,
+            sessions=sessions,
             listeners=(self.metrics,),
         )
 
@@ -161,6 +157,36 @@ class Running:
         await self.hub.close()
         await self.keys.close()
         await self.book.close()
+
+
+def build_house(
+    config: Config,
+    *,
+    clock: Clock,
+    book: BookPort,
+    models: Models,
+    tokens: Tokens,
+    cache: CacheLever,
+    sessions: Sessions | None = None,
+    listeners: Sequence[Listener] = (),
+) -> House:
+    """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log."""
+    catalog = Catalog(config)
+    prices = PriceBook(config.models, clock=clock)
+    prices.warm()
+    return House(
+        config=config,
+        clock=clock,
+        catalog=catalog,
+        router=Router(config, catalog, sessions),
+        cache=cache,
+        guardrails=Guardrails(config.guard),
+        book=book,
+        models=models,
+        prices=prices,
+        tokens=tokens,
+        listeners=listeners,
+    )
 
 
 def _backends(config: Config, clock: Clock) -> dict[str, Backend]:
