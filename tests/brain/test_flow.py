@@ -8,6 +8,7 @@ import pytest
 
 from farthing.brain.flow import journey
 from farthing.config import Caps, Check, Endpoint, Guard, GuardRow, Limits, Store, Tiers
+from farthing.core.call import Call
 from farthing.core.errors import (
     AnswerInvalid,
     BudgetExceeded,
@@ -20,7 +21,7 @@ from farthing.core.errors import (
     UpstreamUnreachable,
 )
 from farthing.core.request import Dialect, KeyLimits
-from tests.brain.world import ANSWER, CHUNKS, FakeCaller, World
+from tests.brain.world import ANSWER, CHUNKS, FakeCaller, FakeReply, World
 
 ASKED = {"model": "farthing/cheap", "temperature": 0, "messages": [{"role": "user", "content": "What is a farthing?"}]}
 
@@ -107,6 +108,22 @@ def test_failover_goes_to_the_next_model_and_says_so() -> None:
     assert (row.model_name, row.outcome) == ("big", "ok")
     assert '"failover"' in row.decisions
     assert "upstream_unreachable" in (row.attempts or "")
+
+
+def test_every_call_is_timed_on_its_own() -> None:
+    world = World([UpstreamUnreachable("down"), [ANSWER]], tiers=Tiers(cheap=("small", "big"), expensive=("big",)))
+    play = world.models.send
+
+    async def slowly(call: Call) -> FakeReply:
+        world.clock.advance(2.0)
+        return await play(call)
+
+    world.models.send = slowly  # type: ignore[method-assign]
+    world.models.on_piece = lambda: world.clock.advance(0.5)
+    serve(world)
+    attempts = json.loads(world.book.rows[0].attempts or "")
+    assert [(one["after_s"], one["latency_s"]) for one in attempts] == [(0.0, 2.0), (2.0, 2.5)]
+    assert world.book.rows[0].latency_model_ms == 4500.0
 
 
 def test_a_failure_before_the_first_byte_is_raised_and_settled_once() -> None:

@@ -14,7 +14,7 @@ from farthing.brain.outlet import Gathered
 from farthing.brain.sending import checks_schema, guards_answers
 from farthing.brain.settlement import add_attempt, count_answer, fail, note_failed, price_baseline, reserve_extra
 from farthing.brain.settlement import cut as settle_cut
-from farthing.brain.trip import Trip
+from farthing.brain.trip import Trip, after
 from farthing.core.call import Call
 from farthing.core.conversation import Answer, Finish
 from farthing.core.decision import Decision
@@ -134,13 +134,13 @@ async def _side_call(trip: Trip, target: Target, dialect: Dialect, body: bytes, 
     except Upstream as error:
         # Once it had begun to answer it cost something, and nobody knows what.
         cost, took_s = ZERO_USD if reply is None else None, house.clock.monotonic() - sent_s
-        note_failed(trip, Attempt(target, purpose, took_s, None, None, cost, error.code))
+        note_failed(trip, Attempt(target, purpose, took_s, None, None, cost, error.code, after(trip, sent_s)))
         raise
     finally:
         trip.hands_off()
     took_s = house.clock.monotonic() - sent_s
     x.model_s = (x.model_s or 0.0) + took_s
-    add_attempt(trip, target, purpose, answer.usage, latency_s=took_s)
+    add_attempt(trip, target, purpose, answer.usage, latency_s=took_s, left_s=sent_s)
     if x.usage is not None and answer.usage is not None:
         x.usage = _sum(x.usage, answer.usage)
     return answer

@@ -6,7 +6,7 @@ from farthing.brain.failopen import attempt
 from farthing.brain.house import House
 from farthing.brain.outlet import open_outlet
 from farthing.brain.route.base import Routed
-from farthing.brain.trip import Trip
+from farthing.brain.trip import Trip, after
 from farthing.core.call import Call
 from farthing.core.decision import Decision
 from farthing.core.errors import GuardrailBlocked, InputTooLong, Unavailable, UnsupportedFeature, Upstream, UpstreamRefused, UpstreamTimeout
@@ -77,7 +77,7 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
             continue
         x.target = target
         trip.wait_for_upstream()
-        started_s = trip.sent_s = house.clock.monotonic()
+        started_s = trip.sent_s = trip.left_s = house.clock.monotonic()
         try:
             trip.reply = await house.models.send(call)
         except Upstream as error:
@@ -123,7 +123,7 @@ def worth_another(error: Upstream) -> bool:
 
 
 def _note_failure(trip: Trip, target: Target, error: Upstream, latency_s: float) -> None:
-    trip.x.attempts.append(Attempt(target, "answer", latency_s, None, None, ZERO_USD, error.code))
+    trip.x.attempts.append(Attempt(target, "answer", latency_s, None, None, ZERO_USD, error.code, after(trip, trip.left_s)))
     trip.x.model_s = (trip.x.model_s or 0.0) + latency_s
 
 

@@ -10,7 +10,7 @@ from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
 from farthing.brain.row import ledger_row, tenant_on_record
-from farthing.brain.trip import Trip
+from farthing.brain.trip import Trip, after
 from farthing.core.errors import (
     AnswerInvalid,
     FarthingError,
@@ -134,13 +134,17 @@ def count_answer(trip: Trip) -> None:
     x.usage, x.finish = usage, outlet.finish_reason
 
 
-def add_attempt(trip: Trip, target: Target, purpose: str, usage: Usage | None, *, latency_s: float | None = None) -> None:
-    """One call that was made, with what it cost."""
+def add_attempt(
+    trip: Trip, target: Target, purpose: str, usage: Usage | None, *, latency_s: float | None = None, left_s: float | None = None
+) -> None:
+    """One call that was made, with what it cost. Without times of its own: the call for the answer, whose time is what others left of the whole."""
     x = trip.x
     rate = trip.house.prices.rate(target.service, target.model)
     cost = rate.price(usage) if rate is not None and usage is not None else None
-    took_s = latency_s if latency_s is not None else (x.model_s or 0.0)
-    x.attempts.append(Attempt(target, purpose, took_s, x.first_token_s, usage, cost))  # pyright: ignore[reportArgumentType]
+    if latency_s is None:
+        latency_s, left_s = (x.model_s or 0.0) - sum(attempt.latency_s for attempt in x.attempts), trip.left_s
+    after_s = after(trip, left_s)
+    x.attempts.append(Attempt(target, purpose, latency_s, x.first_token_s, usage, cost, after_s=after_s))  # pyright: ignore[reportArgumentType]
     x.cost_usd = total_cost(x.attempts)
 
 
@@ -300,7 +304,7 @@ async def last_resort(trip: Trip) -> None:
     x.outcome, x.status, x.error_code, x.error_message = "error", 500, FarthingError.code, "Farthing failed on this request; the log says how."
     x.cost_usd = None
     if x.target is not None and not trip.counted and (trip.reply is not None or trip.sent_s is not None):
-        x.attempts.append(Attempt(x.target, "answer", x.model_s or 0.0, x.first_token_s, None, None))
+        x.attempts.append(Attempt(x.target, "answer", x.model_s or 0.0, x.first_token_s, None, None, after_s=after(trip, trip.left_s)))
     try:
         await settle(trip)
     except StoreUnavailable as error:

@@ -26,6 +26,11 @@ class CutShort(Exception):
         self.reason = reason
 
 
+def after(trip: "Trip", left_s: float | None) -> float | None:
+    """When a call left, counted from the head of the request."""
+    return None if left_s is None else left_s - trip.x.inbound.started_s
+
+
 class Trip:
     """The working state of one journey; ends with it."""
 
@@ -43,7 +48,8 @@ class Trip:
         self.reply: Reply | None = None
         self.outlet: Outlet | None = None
         self.raw: list[bytes] | None = None  # the upstream's bytes, where the cache may want them
-        self.sent_s: float | None = None  # monotonic: the call left
+        self.sent_s: float | None = None  # monotonic: the call left, and has not ended
+        self.left_s: float | None = None  # monotonic: when the last call for the answer left
         self.counted = False  # the answer's tokens are in the attempts
         self.settled = False
         self.output_capped = False

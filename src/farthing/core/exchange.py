@@ -88,6 +88,7 @@ class Attempt(msgspec.Struct, frozen=True):
     usage: Usage | None
     cost_usd: Decimal | None
     error_code: str | None = None
+    after_s: float | None = None  # when the call left, counted from the head of the request
 
 
 class Exchange(msgspec.Struct):

@@ -106,4 +106,5 @@ class Inbound(msgspec.Struct):
     domain: str | None = None
     tenant_tier: str | None = None
     language: str | None = None
+    traceparent: str | None = None  # W3C trace context, as the caller sent it; read by telemetry alone
     forward_headers: tuple[tuple[str, str], ...] = ()  # anthropic-beta, anthropic-version, openai-beta ...

@@ -93,6 +93,7 @@ def build_inbound(
         domain=_label(headers, b"x-farthing-domain"),
         tenant_tier=config.tenant_tiers.get(tenant),
         language=_label(headers, b"x-farthing-language"),
+        traceparent=_label(headers, b"traceparent"),
         forward_headers=tuple((name.decode(), headers[name].decode("latin-1")) for name in _FORWARDED if name in headers),
     )
 
