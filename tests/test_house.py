@@ -97,6 +97,7 @@ def test_the_wheel_holds_what_is_needed_and_no_pth(tmp_path: Path) -> None:
     assert {name.partition("/")[0] for name in names} == {"farthing", f"farthing-{_project()['project']['version']}.dist-info"}
     assert any(name.startswith("farthing/stores/migrations/0001") for name in names)
     assert "farthing/data/sample_exchanges.jsonl" in names
+    assert {"farthing/page/static/echarts.js", "farthing/page/static/NOTICE"} <= set(names)
 
 
 @pytest.mark.parametrize("name", ["runtime", "dev"])
