@@ -1,13 +1,19 @@
 """What the brain needs from the world. Models, stores and measure fulfil these; tests bring fakes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from farthing.core.call import Call, Reply
 from farthing.core.exchange import Exchange, Target, TierName
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
 from farthing.core.request import Dialect
 from farthing.core.usage import Rate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
 
 
 class Book(Protocol):
@@ -114,3 +120,14 @@ class Caller(Protocol):
     async def write(self, data: bytes) -> None: ...
 
     async def finish(self, data: bytes) -> None: ...
+
+
+class Embedder(Protocol):
+    """Turns a text into a vector of length one. `id` changes whenever the same text would get another vector."""
+
+    @property
+    def id(self) -> str: ...
+
+    async def embed(self, text: str) -> "Vector":
+        """Raises `FarthingError` or `TimeoutError`; the cache takes either for a miss."""
+        ...
