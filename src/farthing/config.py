@@ -82,6 +82,15 @@ class Model(_Table, frozen=True):
     output_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million output tokens.")] = None
     cached_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million cached input tokens.")] = None
     cache_write_usd_per_mtok: Annotated[NotNegative | None, _key("USD per million tokens written to the provider's prompt cache.")] = None
+    machine_usd_per_hour: Annotated[
+        Positive | None,
+        _key("Self-hosted: what the machine costs an hour. With both throughputs it is the price, in place of USD per million tokens."),
+    ] = None
+    input_tokens_per_s: Annotated[Positive | None, _key("Self-hosted: measured prompt tokens a second of the whole machine under load.")] = None
+    output_tokens_per_s: Annotated[Positive | None, _key("Self-hosted: measured output tokens a second of the whole machine under load.")] = None
+    quantized_from: Annotated[
+        str | None, _key("Model, as service/model or model, that this one is a quantization of; the price difference is saved by it.")
+    ] = None
     max_output_tokens: Annotated[Count | None, _key("Most it can write; bounds the reservation when a caller sets no limit.")] = None
 
 

@@ -77,9 +77,11 @@ def _output_limit(trip: Trip, target: Target) -> int | None:
     if allowed is not None and allowed < max_output_tokens(inbound, config, target):
         x.decisions.append(Decision("cap", "output_limit", f"max_tokens {asked or 'unset'} -> {allowed}: {trip.envelope.tokens_reason}"))
         trip.output_capped = True
+        trip.own_output_limit = allowed
         return allowed
     if asked is None and (limit := config.endpoint(inbound.endpoint).max_output_tokens) is not None:
         x.decisions.append(Decision("cap", "output_limit", f"max_tokens unset -> {limit} (endpoints.{inbound.endpoint}.max_output_tokens)"))
+        trip.own_output_limit = limit
         return limit
     return None
 

@@ -12,7 +12,7 @@ from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_answer, repair_prompt
 from farthing.brain.outlet import Gathered
 from farthing.brain.sending import checks_schema, guards_answers
-from farthing.brain.settlement import add_attempt, count_answer, fail, note_failed, price_baseline, reserve_extra
+from farthing.brain.settlement import add_attempt, count_answer, fail, note_failed, reserve_extra
 from farthing.brain.settlement import cut as settle_cut
 from farthing.brain.trip import Trip, after
 from farthing.core.call import Call
@@ -32,7 +32,6 @@ async def check(trip: Trip) -> None:
     """Pass, mend or refuse the gathered answer. Raises `AnswerInvalid` or `GuardrailBlocked`."""
     outlet, x = trip.outlet, trip.x
     count_answer(trip)
-    price_baseline(trip)
     if not isinstance(outlet, Gathered) or x.inbound.dialect is Dialect.EMBEDDINGS:
         return
     schema = x.inbound.peek.answer_schema

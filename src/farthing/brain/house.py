@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from farthing.brain.cache import CacheLever
 from farthing.brain.check.guard import Guardrails
+from farthing.brain.lengths import OutputLengths
 from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
 from farthing.brain.route import Router
 from farthing.config import Config
 from farthing.core.clock import Clock
-from farthing.core.exchange import Exchange
+from farthing.core.exchange import Exchange, Target
 from farthing.core.ledger import LedgerRow
 from farthing.core.recent import Recent
 from farthing.core.request import Dialect, Inbound, Peek
 from farthing.core.usage import Rate
+from farthing.measure.savings import HitAccounts
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
 _TOUCHING_LEVERS = frozenset({"cache", "diet", "check"})
@@ -47,11 +49,14 @@ class House:
         self.prices = prices
         self.tokens = tokens
         self.listeners = listeners
+        self.lengths = OutputLengths()
+        self.hits = HitAccounts()
         self.stopping = False
         self.peeks: dict[Dialect, Recent[Peek]] = {dialect: Recent() for dialect in Dialect}  # of bodies that were served from the cache
         self._off: dict[tuple[str, Dialect], frozenset[str]] = {}
         baseline = catalog.baseline
         self.baseline_rate: Rate | None = prices.rate(baseline.service, baseline.model) if baseline is not None else None
+        self._unquantized = {name: _rate_of(prices, model.quantized_from) for name, model in config.models.items() if model.quantized_from}
 
     def levers_off(self, inbound: Inbound) -> frozenset[str]:
         """Levers that must not act: by the caller's header, by the endpoint, by its profile."""
@@ -69,6 +74,12 @@ class House:
         transparent = endpoint.profile == "transparent" or (endpoint.profile == "auto" and inbound.dialect in _TRANSPARENT)
         return off | _TOUCHING_LEVERS if transparent else off
 
+    def unquantized(self, target: Target) -> Rate | None:
+        """The price of the model that this one was quantized from; `None` where it is not, or nobody knows."""
+        if not self._unquantized:
+            return None
+        return self._unquantized.get(f"{target.service}/{target.model}") or self._unquantized.get(target.model)
+
     def publish(self, exchange: Exchange, row: LedgerRow) -> None:
         """Tell every listener of a settled exchange."""
         for listener in self.listeners:
@@ -77,3 +88,9 @@ class House:
     def error_headers(self, exchange: Exchange | None) -> Sequence[tuple[bytes, bytes]]:
         """Headers that an error reply carries besides its own, such as the rate limit's state."""
         return () if exchange is None else exchange.reply_headers
+
+
+def _rate_of(prices: Prices, name: str) -> Rate | None:
+    """Of a model as the configuration names it: `service/model`, or `model`."""
+    service, slash, model = name.partition("/")
+    return prices.rate(service, model) if slash else prices.rate("", name)

@@ -13,7 +13,7 @@ from farthing.brain.delivery import note_text, send_on
 from farthing.brain.failopen import attempt, cautious
 from farthing.brain.outlet import Gathered, open_outlet
 from farthing.brain.sending import guards_answers
-from farthing.brain.settlement import close_row, price_baseline, reserve_seat
+from farthing.brain.settlement import close_row, reserve_seat
 from farthing.brain.trip import CutShort, Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UpstreamTimeout
@@ -80,7 +80,6 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
         hold_to_guardrails(trip, outlet)
     x.usage = answer.usage
     note_text(trip)
-    price_baseline(trip)
     if trip.seated:
         # It had begun to share a call that was lost. Settling gives its seat back.
         return
@@ -92,7 +91,7 @@ async def _serve_again(trip: Trip, answer: Answer) -> None:
     if isinstance(verdict, Refusal):
         trip.settled = False
         trip.outlet = None
-        x.usage = x.baseline_cost_usd = None
+        x.usage = x.baseline_cost_usd = x.account = None
         x.decisions = [msgspec.structs.replace(decision, saved_usd=None) for decision in x.decisions]
         x.reply_headers = refusal_headers(verdict, house.clock.monotonic())
         raise limit_error(verdict, now=house.clock.now(), monotonic=house.clock.monotonic())
@@ -145,7 +144,6 @@ async def _share(trip: Trip, flight: Flight) -> None:
     x.usage, x.finish = outlet.usage, outlet.finish_reason
     if flight.verdict is not None and isinstance(outlet, Gathered):
         _adopt(x, outlet, flight.verdict)
-    price_baseline(trip)
 
 
 def _adopt(x: Exchange, outlet: Gathered, verdict: Verdict) -> None:

@@ -105,4 +105,6 @@ def ledger_row(x: Exchange, *, total_s: float, sampled: str | None, hash_tenants
         prompt=redact("\n\n".join(f"{turn.role}: {turn.text}" for turn in peek.turns)) if keep_text else None,
         answer=redact(x.answer_text) if keep_text and x.answer_text else None,
         sampled=sampled,
+        account=_encode(x.account).decode() if x.account else None,
+        experiment=x.experiment,
     )

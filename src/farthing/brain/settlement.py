@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
-
+from farthing.brain.accounting import close_account
 from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
@@ -31,7 +30,6 @@ from farthing.wire.errors import render_stream_error
 
 log = logging.getLogger("farthing.ledger")
 
-_ALIAS = "farthing/"
 _SHARED = (Upstream, AnswerInvalid, GuardrailBlocked)
 _REFUSALS = (LimitReached, GuardrailBlocked, InvalidRequest, NotFound, NotPermitted)
 
@@ -172,32 +170,10 @@ def _estimated(trip: Trip, target: Target, answer_bytes: int) -> Usage:
     return Usage(house.tokens.count(text, target.model), given, estimated=True)
 
 
-def price_baseline(trip: Trip) -> None:
-    """What the same request would have cost with no lever: on the named model, or on the baseline for `farthing/...`.
-
-    Each lever's decision gets its share of the difference: a reused answer all of it, else the route.
-    """
-    x, house = trip.x, trip.house
-    if x.usage is None or x.target is None:
-        return
-    by_name = not x.inbound.peek.model.startswith(_ALIAS)
-    rate = house.prices.rate(x.target.service, x.target.model) if by_name else house.baseline_rate
-    if rate is None:
-        return
-    x.baseline_cost_usd = rate.price(x.usage)
-    if x.cost_usd is None:
-        return
-    saved = x.baseline_cost_usd - x.cost_usd
-    lever = "cache" if x.cache in ("exact", "coalesced") else "route"
-    for position, decision in enumerate(x.decisions):
-        if decision.lever == lever and decision.action not in ("bypass", "miss", "kept", "failover"):
-            x.decisions[position] = msgspec.structs.replace(decision, saved_usd=saved)
-            return
-
-
 def close_row(trip: Trip) -> LedgerRow:
-    """The row of this exchange as it stands now."""
+    """The row of this exchange as it stands now, its account closed."""
     x, house = trip.x, trip.house
+    close_account(trip)
     total_s = house.clock.monotonic() - x.inbound.started_s
     usage = x.usage
     x.decisions.extend(trip.envelope.crossed(latency_s=total_s, tokens=usage.input_tokens + usage.output_tokens if usage else None))
@@ -215,8 +191,6 @@ async def settle(trip: Trip) -> None:
     count_answer(trip)
     if x.cost_usd is None:
         x.cost_usd = total_cost(x.attempts)
-    if x.baseline_cost_usd is None:
-        price_baseline(trip)
     if trip.caller.gone and x.outcome == "ok":
         x.outcome = "client_closed"
     note_text(trip)
@@ -252,7 +226,7 @@ async def cut(trip: Trip, reason: str) -> None:
     tail = trip.outlet.cut(reason)
     x.truncated, x.outcome, x.finish = reason, "truncated", "length"
     count_answer(trip)
-    x.finish = "length"
+    x.finish, trip.own_output_limit = "length", 0
     await settle(trip)
     await finish(trip, tail)
 

@@ -53,6 +53,7 @@ class Trip:
         self.counted = False  # the answer's tokens are in the attempts
         self.settled = False
         self.output_capped = False
+        self.own_output_limit: int | None = None  # tokens at which we, not the caller, end the answer
         self.redacted = False
         self.endpoint = house.config.endpoint(x.inbound.endpoint)
         self.sampled = drawn_for(x.inbound.request_id, house.config.sampling)

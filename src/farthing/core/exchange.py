@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.core.account import Account
+from farthing.core.account import Account, Effect
 from farthing.core.decision import Decision
 from farthing.core.request import Inbound
 from farthing.core.usage import Usage
@@ -106,7 +106,9 @@ class Exchange(msgspec.Struct):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     baseline_cost_usd: Decimal | None = None
-    account: Account | None = None  # filled when it is settled, where cost and baseline are known
+    effects: list[Effect] = []  # what levers changed of the call; route and cache are read off the exchange itself
+    account: Account | None = None  # set when the exchange is settled
+    experiment: str | None = None  # "name=arm"
     finish: str | None = None
     truncated: str | None = None  # why the answer is partial
     outcome: Outcome = "ok"

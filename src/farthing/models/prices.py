@@ -6,6 +6,7 @@ counts. For any other name the model decides, if its own maker sells it or all s
 Prices that rise with the input's length are steps of the `Rate`; of prices that change by the hour, the dearest counts.
 Not told: batch and priority tiers, prices per search, image or minute; a model with a fee per request is unknown.
 Costs: 0.3 us a look-up, 3 MB, 30 ms to load (0.6 s once per version of the list; bench/prices.py).
+A self-hosted model is priced by its machine's hour and measured throughput, where the configuration gives them.
 Off: a price of your own under `[models."service/model"]` or `[models.model]`.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from farthing.config import Model
 from farthing.core.clock import Clock, SystemClock
-from farthing.core.usage import Rate
+from farthing.core.usage import PER_MILLION, Rate
 from farthing.models import price_list
 from farthing.models.price_list import PriceList
 
@@ -64,6 +65,8 @@ class PriceBook:
 
     def _resolve(self, service: str, model: str) -> Rate | None:
         own = self._own.get(f"{service}/{model}") or self._own.get(model)
+        if own is not None and (hosted := _by_machine_hour(own)) is not None:
+            return hosted
         if own is not None and own.input_usd_per_mtok is not None and own.output_usd_per_mtok is not None:
             return _override(None, own)
         listed = self._listed(service, model.lower())
@@ -85,6 +88,15 @@ def _rate_by_name(prices: PriceList, model: str, day: date) -> Rate | None:
             return found.rate(day) if found else None
     asked = {found.rate(day) for provider in prices.providers if (found := provider.model(model)) is not None}
     return asked.pop() if len(asked) == 1 else None
+
+
+def _by_machine_hour(own: Model) -> Rate | None:
+    """Tokens of a machine of one's own: its hour, shared by what it reads or writes in one at the measured throughput."""
+    if own.machine_usd_per_hour is None or own.input_tokens_per_s is None or own.output_tokens_per_s is None:
+        return None
+    second_usd = Decimal(str(own.machine_usd_per_hour)) / 3600
+    reading, writing = Decimal(str(own.input_tokens_per_s)), Decimal(str(own.output_tokens_per_s))
+    return Rate(second_usd / reading * PER_MILLION, second_usd / writing * PER_MILLION)
 
 
 def _override(listed: Rate | None, own: Model) -> Rate | None:

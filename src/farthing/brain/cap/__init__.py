@@ -2,10 +2,11 @@
 
 from farthing.brain.cap.envelope import Envelope
 from farthing.brain.cap.holds import hit_holds, holds, orphans, releases
-from farthing.brain.cap.quote import max_output_tokens, quote
+from farthing.brain.cap.quote import DEFAULT_MAX_OUTPUT_TOKENS, max_output_tokens, quote
 from farthing.brain.cap.refusals import limit_error, ratelimit_headers, refusal_headers
 
 __all__ = [
+    "DEFAULT_MAX_OUTPUT_TOKENS",
     "Envelope",
     "hit_holds",
     "holds",
