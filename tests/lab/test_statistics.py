@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from farthing.lab.statistics import FEWEST_RUNS, Estimate, difference, paired_difference, ratio, sums_by, wilson
+from farthing.lab.statistics import FEWEST_RUNS, Estimate, difference, paired_difference, ratio, ratios, sums_by, wilson
 
 REPEATS = 300
 # With 300 simulations, a true coverage of 95 % shows as 91.2 % or more in 999 of 1000 tries.
@@ -104,6 +104,16 @@ def test_the_same_numbers_give_the_same_interval_in_any_unit() -> None:
     assert found.scaled(1000).high == (found.high or 0) * 1000
 
 
+def test_many_ratios_at_once_are_the_same_as_one_by_one() -> None:
+    cost, calls = _money(np.random.default_rng(4), 2000)
+    pairs = [(cost, calls), (calls, np.ones(2000)), (cost, np.zeros(2000)), (-cost, calls)]
+    together, alone = ratios(pairs), [ratio(*pair) for pair in pairs]
+    assert together[2] is alone[2] is None
+    for one, other in zip(together, alone, strict=True):
+        if one is not None and other is not None:
+            assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+
+
 def test_no_interval_is_claimed_from_too_few_runs() -> None:
     few = ratio([1.0] * (FEWEST_RUNS - 1), [1.0] * (FEWEST_RUNS - 1))
     assert few == Estimate(1.0, None, None, FEWEST_RUNS - 1)
@@ -132,7 +142,7 @@ def test_costs_do_not_reach_below_zero_and_rare_events_stay_finite() -> None:
 
 def test_runs_without_a_bottom_are_survived() -> None:
     found = ratio([1.0] * 2 + [0.0] * 10, [1.0] * 2 + [0.0] * 10)
-    assert found == Estimate(1.0, 1.0, 1.0, 12)
+    assert found == Estimate(1.0, None, None, 2)  # two runs are behind it, however many there are
 
 
 def test_sums_by_run_keep_the_order_of_first_sight() -> None:

@@ -46,12 +46,24 @@ class Estimate(msgspec.Struct, frozen=True):
 
 def ratio(top: ArrayLike, bottom: ArrayLike, *, confidence: float = 0.95, seed: int = 0) -> Estimate | None:
     """Sum of `top` over sum of `bottom`, both one number per run. `None` where the bottom adds up to nothing."""
-    tops, bottoms = _vectors(top, bottom)
-    if not bottoms.sum() > 0:
-        return None
-    value = float(tops.sum() / bottoms.sum())
-    low, high = _studentised(_Ratio(*_grouped(seed, tops, bottoms)).drawn(seed), value, len(tops), confidence)
-    return Estimate(value, *_within_signs(tops, low, high), len(tops))
+    return ratios([(top, bottom)], confidence=confidence, seed=seed)[0]
+
+
+def ratios(pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, confidence: float = 0.95, seed: int = 0) -> list[Estimate | None]:
+    """Many ratios over the same runs, from the same draws: hardly dearer than one."""
+    columns = _vectors(*(column for pair in pairs for column in pair))
+    known = [at for at in range(0, len(columns), 2) if columns[at + 1].sum() > 0]
+    found: list[Estimate | None] = [None] * len(pairs)
+    if not known:
+        return found
+    folded = _grouped(seed, *columns)
+    made = [_Ratio(folded[at], folded[at + 1]) for at in known]
+    sums = _resampled([column for one in made for column in one.columns()], seed)
+    for place, (at, one) in enumerate(zip(known, made, strict=True)):
+        value, runs = float(columns[at].sum() / columns[at + 1].sum()), int(np.count_nonzero(columns[at + 1]))
+        low, high = _studentised(one.read(sums[5 * place : 5 * place + 5]), value, runs, confidence)
+        found[at // 2] = Estimate(value, *_within_signs(columns[at], low, high), runs)
+    return found
 
 
 def paired_difference(
@@ -173,8 +185,8 @@ def _resampled(columns: Sequence[Vector], seed: int) -> tuple[Vector, ...]:
 def _counts(units: int, seed: int) -> NDArray[np.uint8]:
     """How often each unit is in each draw. At most 2 MB."""
     rng = np.random.default_rng((seed, units))
-    counts = [np.bincount(rng.integers(0, units, units), minlength=units).astype(np.uint8) for _ in range(_DRAWS)]
-    return np.stack(counts)
+    blocks = [rng.integers(0, units, (_AT_ONCE, units)) + np.arange(_AT_ONCE)[:, None] * units for _ in range(0, _DRAWS, _AT_ONCE)]
+    return np.concatenate([np.bincount(block.ravel(), minlength=_AT_ONCE * units).astype(np.uint8) for block in blocks]).reshape(_DRAWS, units)
 
 
 def _grouped(seed: int, *columns: Vector) -> tuple[Vector, ...]:
