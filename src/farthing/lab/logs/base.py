@@ -8,7 +8,7 @@ from farthing.core.request import Dialect, Turn
 
 
 class LoggedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One call. What the log does not say is `None`, never zero."""
+    """One call. What the log does not say is `None`, never zero. `tokens_in` holds the cached tokens, `tokens_out` the reasoning ones."""
 
     source: str  # "logs/day.jsonl:17": file and line (or row), for examples
     model: str | None = None
