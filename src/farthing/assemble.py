@@ -27,6 +27,7 @@ from farthing.edge.gateway import Gateway
 from farthing.edge.server import GatewayServer
 from farthing.edge.workers import Workers, bind
 from farthing.measure import log as logs
+from farthing.measure import otel
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
 from farthing.models.base import Backend
@@ -43,6 +44,7 @@ Load = Callable[[], Config]
 _CACHE_SYNC_S = 0.2
 _KEEP_ANSWERS_S = 2.0
 _GC_OBJECTS = 20_000
+_FLUSH_S = 3.0
 
 
 class Running:
@@ -55,11 +57,13 @@ class Running:
         self._worker = worker
         self._clock = clock
         self._chores: list[asyncio.Task[None]] = []
+        self._drain_until_s: float | None = None
 
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
         config, clock = self._config, self._clock
         self.metrics = Metrics(config, self._board, self._worker)
+        self.telemetry = otel.begin(config, os.environ, worker=self._worker, clock=clock, on_dropped=self.metrics.dropped)
         self.book = await Book.open(config.store, worker=str(self._worker), clock=clock, on_commit=self.metrics.committed)
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
@@ -93,7 +97,7 @@ class Running:
             tokens=self.tokens,
             cache=cache,
             sessions=sessions,
-            listeners=(self.metrics,),
+            listeners=(self.metrics, self.telemetry) if self.telemetry is not None else (self.metrics,),
         )
 
     async def reload(self) -> None:
@@ -105,10 +109,12 @@ class Running:
         house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, _backends(config, self._clock))
         self.metrics.adopt(config)
+        if self.telemetry is not None:
+            self.telemetry.adopt(config)
         house.stopping = old.stopping
         self.house = self.gateway.house = house
-        if (config.server, config.store) != (old.config.server, old.config.store):
-            log.warning("changes under [server] and [store] need a restart; the rest is in force")
+        if (config.server, config.store, config.telemetry) != (old.config.server, old.config.store, old.config.telemetry):
+            log.warning("changes under [server], [store] and [telemetry] need a restart; the rest is in force")
 
     async def _reload_everywhere(self) -> None:
         """Here first, so that a bad configuration is refused; then in the other workers, by way of the parent."""
@@ -131,6 +137,7 @@ class Running:
 
     def on_drain(self) -> None:
         self.house.stopping = True
+        self._drain_until_s = self._clock.monotonic() + self._config.server.grace_s
         log.info("draining: %d requests to finish", self.gateway.in_flight)
 
     def _missing(self) -> str | None:
@@ -157,6 +164,9 @@ class Running:
         await self.hub.close()
         await self.keys.close()
         await self.book.close()
+        if self.telemetry is not None:
+            left_s = _FLUSH_S if self._drain_until_s is None else self._drain_until_s - self._clock.monotonic()
+            await asyncio.to_thread(self.telemetry.close, min(_FLUSH_S, left_s))
 
 
 def build_house(
@@ -199,6 +209,7 @@ def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # before the first word that we are here, until somebody listens for it
     logs.setup(config.log)
     _require_keys_off_loopback(config)
+    otel.require(config.telemetry, os.environ)
     try:
         listener = bind(config.server.host, config.server.port)
     except OSError as error:

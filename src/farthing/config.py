@@ -236,6 +236,17 @@ class Log(_Table, frozen=True):
     format: Annotated[Literal["auto", "text", "json"], _key("auto: text on a terminal, JSON elsewhere.")] = "auto"
 
 
+class Telemetry(_Table, frozen=True):
+    """OpenTelemetry traces and metrics, sent to an OTLP/HTTP receiver (extra `otel`)."""
+
+    endpoint: Annotated[str | None, _key("Base address of the receiver, such as http://127.0.0.1:4318; unset: off.")] = None
+    headers_env: Annotated[str | None, _key("Environment variable with headers for it, as name=value,name=value.")] = None
+    service_name: Annotated[str, _key("What this gateway is called there.")] = "farthing"
+    traces: Annotated[Share, _key("Share of requests that are traced; a caller's traceparent decides for its own. Metrics count all.")] = 1.0
+    metrics_interval_s: Annotated[Positive, _key("How often sums are sent.")] = 15.0
+    content: Annotated[bool, _key("Send prompts and answers of the requests that sampling.log draws, redacted.")] = False
+
+
 class Config(_Table, frozen=True):
     """The whole configuration."""
 
@@ -254,6 +265,7 @@ class Config(_Table, frozen=True):
     sampling: Annotated[Sampling, _key("Shares of traffic.")] = Sampling()
     resilience: Annotated[Resilience, _key("Retries and breakers.")] = Resilience()
     log: Annotated[Log, _key("Logs.")] = Log()
+    telemetry: Annotated[Telemetry, _key("OpenTelemetry.")] = Telemetry()
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint of that name, else 'default', else one with no caps and every lever on."""

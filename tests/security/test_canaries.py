@@ -1,4 +1,4 @@
-"""S5: planted secrets and personal data are found nowhere that the gateway writes or shows: ledger, logs, metrics, errors."""
+"""S5: planted secrets and personal data are found nowhere that the gateway writes or shows: ledger, logs, metrics, traces, errors."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.figures import figure
 from tests.fakes.gateway import Gateway, upstream_config
 from tests.fakes.http_client import Answer, bearer, chat, get, post
+from tests.fakes.otlp import FakeReceiver
 from tests.fakes.upstream import FakeUpstream
 
 UPSTREAM_KEY = "sk-canary-upstream-9f31c7"
@@ -24,14 +25,22 @@ CANARIES = {
     "tool result": "canary-tool-heron",
     "cookie": "canary-cookie-otter",
     "bad body": "canary-broken-json-lynx",
+    "telemetry key": "canary-otlp-badger",
 }
 FAILING = [chat("fail:500 canary-prompt-zebra"), chat("fail:400 canary-prompt-zebra"), chat("cut:2 canary-prompt-zebra and more words", stream=True)]
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream: FakeUpstream) -> Iterator[Gateway]:
-    secrets = {"FAKE_OPENAI_KEY": UPSTREAM_KEY, "FAKE_ANTHROPIC_KEY": UPSTREAM_KEY}
-    with Gateway(upstream_config(upstream.base_url, '[log]\nlevel = "debug"\n[cache]\nenabled = false'), env=secrets) as running:
+def receiver() -> Iterator[FakeReceiver]:
+    with FakeReceiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: FakeUpstream, receiver: FakeReceiver) -> Iterator[Gateway]:
+    secrets = {"FAKE_OPENAI_KEY": UPSTREAM_KEY, "FAKE_ANTHROPIC_KEY": UPSTREAM_KEY, "OTLP": f"x-key={CANARIES['telemetry key']}"}
+    telemetry = f'[telemetry]\nendpoint = "{receiver.base_url}"\nheaders_env = "OTLP"\n'
+    with Gateway(upstream_config(upstream.base_url, f'[log]\nlevel = "debug"\n[cache]\nenabled = false\n{telemetry}'), env=secrets) as running:
         yield running
 
 
@@ -60,13 +69,15 @@ async def _traffic(gateway: Gateway, key: str) -> tuple[list[Answer], bytes]:
     return refused, (await get(port, "/metrics", mine)).body
 
 
-def test_no_canary_is_found(gateway: Gateway) -> None:
+def test_no_canary_is_found(gateway: Gateway, receiver: FakeReceiver) -> None:
     key = gateway.new_key("--tenant", "acme", "--role", "admin")
     asyncio.run(_until_known(gateway, key))
     refused, metrics = asyncio.run(_traffic(gateway, key))
     gateway.stop()
     stored = b"".join(path.read_bytes() for path in Path(gateway.directory).glob("farthing.db*"))
     places = {"log": gateway.log.encode(), "store": stored, "metrics": metrics, "errors": b"".join(answer.body for answer in refused[3:])}
+    assert len(receiver.spans()) >= 12
+    places["traces"] = b"".join(one.body for one in receiver.requests)
     found = [(name, place) for name, canary in {**CANARIES, "virtual key": key}.items() for place, text in places.items() if canary.encode() in text]
     figure("S5 canaries", f"{len(found)} of {len(CANARIES) + 1} secrets found in {', '.join(places)}")
     assert found == []

@@ -23,9 +23,11 @@ def check(
     """Say whether the configuration is good, and what a start would note."""
     from farthing.brain.check.guard import Guardrails
     from farthing.core.errors import ConfigError
+    from farthing.measure import otel
 
     found = loaded(config)
     Guardrails(found.config.guard)  # its patterns compile
+    otel.require(found.config.telemetry, os.environ)
     if strict and found.unset:
         raise ConfigError("\n".join(f"{line}. Set it, or drop the key." for line in found.unset))
     tiers = found.config.tiers

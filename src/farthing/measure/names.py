@@ -1,7 +1,7 @@
 """Every metric name, label and bucket that Prometheus sees, once. Renaming one is a breaking change for somebody's dashboard.
 
 No label can be filled by a caller: `endpoint` is one that the configuration declares and `model` one that it names, else `other`.
-Tenants, keys and end users are in the ledger, not here. OpenTelemetry's names are in `otel_names.py`.
+Tenants, keys and end users are in the ledger, not here. OpenTelemetry's names are in `otel/names.py`.
 """
 
 from collections.abc import Mapping

@@ -120,9 +120,9 @@ class Metrics:
 
     def adopt(self, config: Config) -> None:
         """Take endpoints, models and services from another configuration."""
-        self._endpoints = frozenset((_DEFAULT_ENDPOINT, *config.endpoints))
+        self._endpoints = known_endpoints(config)
         self._services = frozenset(config.services)
-        self._models = frozenset(_models_of(config))
+        self._models = known_models(config)
         self._bound.clear()
         self._calls.clear()
 
@@ -242,6 +242,16 @@ def _observe(cells: memoryview, buckets: tuple[int, ...], start: int, millisecon
     micros = int(milliseconds * 1000)
     cells[start + bisect_left(buckets, micros)] += 1
     cells[start + len(buckets) + 1] += micros
+
+
+def known_endpoints(config: Config) -> frozenset[str]:
+    """Endpoints that may be labels."""
+    return frozenset((_DEFAULT_ENDPOINT, *config.endpoints))
+
+
+def known_models(config: Config) -> frozenset[str]:
+    """Models that may be labels."""
+    return frozenset(_models_of(config))
 
 
 def _models_of(config: Config) -> Iterable[str]:
