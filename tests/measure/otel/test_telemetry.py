@@ -224,6 +224,8 @@ def test_an_absent_receiver_delays_nobody() -> None:
         told.telemetry.settled(exchange(), row())
     told.telemetry.close(0.0)
     assert told.dropped["traces"] >= 10
+    told.telemetry._thread.join(2.0)
+    assert not told.telemetry._thread.is_alive()
 
 
 def test_a_slow_receiver_costs_what_does_not_fit_the_queue(receiver: FakeReceiver) -> None:

@@ -92,6 +92,8 @@ class Telemetry:
             left = len(self._queue) + self._in_hand
             log.warning("telemetry: the receiver did not take everything in time; %d requests are dropped", left)
             self._on_dropped("traces", left)
+            self._traces.shutdown()  # no further try: it wakes a thread that waits for the next one
+            self._metrics.shutdown()  # pyright: ignore[reportUnknownMemberType]
 
     def _endpoint(self, name: str) -> str:
         return name if name in self._endpoints else OTHER
