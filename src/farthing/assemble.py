@@ -37,6 +37,7 @@ from farthing.models.prices import PriceBook
 from farthing.models.recorded import RecordedBackend
 from farthing.models.tokens import TokenCounter
 from farthing.stores.sqlite import AnswerStore, Book, Keys
+from farthing.stores.sqlite.rollups import RollupKeeper
 
 log = logging.getLogger("farthing")
 
@@ -67,6 +68,7 @@ class Running:
         self.book = await Book.open(config.store, worker=str(self._worker), clock=clock, on_commit=self.metrics.committed)
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
+        self.rollups = RollupKeeper(self.book)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
@@ -83,6 +85,8 @@ class Running:
             forget_answers=self._forget_answers,
         )
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
+        if self._worker == 0:
+            self.rollups.start()
         return self.gateway
 
     def _build_cache(self, config: Config) -> CacheLever:
@@ -163,6 +167,7 @@ class Running:
         await self.sync.keep_rest(_KEEP_ANSWERS_S)
         await self.hub.close()
         await self.keys.close()
+        await self.rollups.close()
         await self.book.close()
         if self.telemetry is not None:
             left_s = _FLUSH_S if self._drain_until_s is None else self._drain_until_s - self._clock.monotonic()

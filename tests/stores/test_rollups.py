@@ -235,12 +235,13 @@ def test_the_keeper_follows_a_living_book(tmp_path: Path) -> None:
             for each in traffic.ledger(40, days=0.01):
                 await book.record(each, [])
             await AnswerStore(book).delete(tenant="acme")
-            keeper = asyncio.create_task(RollupKeeper(book).run())
+            keeper = RollupKeeper(book)
+            keeper.start()
             reader = book.reader()
             async with asyncio.timeout(20):
                 while behind(reader):
                     await asyncio.sleep(0.01)
-            keeper.cancel()
+            await keeper.close()
             sums = reader.execute("SELECT sum(requests) FROM rollups WHERE level = 60 AND tenant = 0").fetchone()[0]
             return sums, reader.execute("SELECT scope, drops FROM rollup_drops WHERE level = 86400").fetchall()
         finally:
