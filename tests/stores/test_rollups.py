@@ -196,16 +196,26 @@ def test_a_ledger_whose_rows_were_numbered_anew_is_counted_anew(connection: sqli
     _assert_equal(connection)
 
 
-def test_verdicts_are_added_up(connection: sqlite3.Connection) -> None:
+def _assert_verdicts_equal(connection: sqlite3.Connection) -> None:
+    truth = connection.execute("SELECT count(*), count(score), sum(score < 0.5), sum(cost_picousd), total(score) FROM judgements").fetchone()
+    sums = "SELECT sum(verdicts), sum(scored), sum(disputed), sum(cost), sum(score) / 1e6 FROM rollup_verdicts WHERE level = ? AND tenant = 0"
+    assert connection.execute(sums, (DAY,)).fetchone() == pytest.approx(truth)
+
+
+def test_verdicts_are_added_up_and_follow_their_changes(connection: sqlite3.Connection) -> None:
     rows = list(traffic.ledger(2_000, days=3.0))
     traffic.write(connection, rows)
     judged = traffic.judge(connection, rows, share=0.2)
     catch_up(connection, NOW, limit=77)
-    truth = connection.execute("SELECT count(*), count(score), sum(score < 0.5), sum(cost_picousd), total(score) FROM judgements").fetchone()
-    sums = "SELECT sum(verdicts), sum(scored), sum(disputed), sum(cost), sum(score) / 1e6 FROM rollup_verdicts WHERE level = ? AND tenant = 0"
-    found = connection.execute(sums, (DAY,)).fetchone()
-    assert truth[0] == judged
-    assert found == pytest.approx(truth)
+    assert connection.execute("SELECT sum(verdicts) FROM rollup_verdicts WHERE level = 86400 AND tenant = 0").fetchone()[0] == judged
+    _assert_verdicts_equal(connection)
+    connection.execute("UPDATE judgements SET score = 0.1, cost_picousd = 5, judged_at = judged_at - 86400 WHERE id % 3 = 0")
+    traffic.judge(connection, rows, share=0.1, seed=99)
+    connection.execute("UPDATE judgements SET score = NULL, endpoint = 'moved' WHERE id % 7 = 0")  # some counted, some not yet
+    catch_up(connection, NOW, limit=50)
+    _assert_verdicts_equal(connection)
+    moved = "SELECT sum(verdicts), sum(scored) FROM rollup_verdicts WHERE level = 86400 AND tenant = 0 AND endpoint = 'moved'"
+    assert connection.execute(moved).fetchone() == (connection.execute("SELECT count(*) FROM judgements WHERE id % 7 = 0").fetchone()[0], 0)
 
 
 def test_the_names_of_callers_cannot_fill_the_disk(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

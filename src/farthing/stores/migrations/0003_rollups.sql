@@ -98,6 +98,30 @@ CREATE TABLE rollup_verdicts (
     PRIMARY KEY (level, bucket, tenant, endpoint, tier, cache, source, lever)
 ) WITHOUT ROWID;
 
+-- A verdict that was counted and then changed: what it said before (sign -1) and says now (sign 1), until both are added up.
+CREATE TABLE rollup_amendments (
+    id INTEGER PRIMARY KEY,
+    sign INTEGER NOT NULL,
+    judged_at REAL NOT NULL,
+    tenant TEXT,
+    endpoint TEXT,
+    model_tier TEXT,
+    cache TEXT,
+    source TEXT,
+    lever TEXT,
+    score REAL,
+    reference_score REAL,
+    cost_picousd INTEGER
+);
+
+CREATE TRIGGER judgements_amended AFTER UPDATE ON judgements
+WHEN OLD.id <= (SELECT at FROM rollup_cursors WHERE source = 'judgements')
+BEGIN
+    INSERT INTO rollup_amendments (sign, judged_at, tenant, endpoint, model_tier, cache, source, lever, score, reference_score, cost_picousd) VALUES
+        (-1, OLD.judged_at, OLD.tenant, OLD.endpoint, OLD.model_tier, OLD.cache, OLD.source, OLD.lever, OLD.score, OLD.reference_score, OLD.cost_picousd),
+        (1, NEW.judged_at, NEW.tenant, NEW.endpoint, NEW.model_tier, NEW.cache, NEW.source, NEW.lever, NEW.score, NEW.reference_score, NEW.cost_picousd);
+END;
+
 -- Cached answers that were forgotten on request.
 CREATE TABLE rollup_drops (
     level INTEGER NOT NULL,

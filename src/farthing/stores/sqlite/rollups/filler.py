@@ -35,6 +35,7 @@ BATCH_ROWS = 1_000
 _MOST_CELLS = 20_000
 _OTHERS = "(others)"
 _PURGED_AT_ONCE = 4
+_VERDICTS_AT_ONCE = 200
 _COUNTED_TABLES = ("rollups", "rollup_parts", "rollup_sketches", "rollup_verdicts")
 _TABLES = (*_COUNTED_TABLES, "rollup_drops")
 
@@ -151,6 +152,7 @@ def _astray(reader: sqlite3.Connection, at: int) -> bool:
 def _start_over(at: int) -> Batch:
     batch = Batch("requests", at, 0, 0)
     batch.statements = [(f"DELETE FROM {table}", [()]) for table in _COUNTED_TABLES]
+    batch.statements.append(("DELETE FROM rollup_amendments", [()]))
     batch.statements.append(("UPDATE rollup_cursors SET at = 0 WHERE source = 'judgements'", [()]))
     return batch
 
@@ -227,19 +229,34 @@ def _unpacked(values: Sequence[Any]) -> Sums:
 
 
 def _verdicts(reader: sqlite3.Connection, now: float, limit: int) -> Batch | None:
+    """Verdicts may change after they were written, so they are few at a time, and read where nobody else can write."""
     at = _at(reader, "judgements")
-    rows = reader.execute(f"SELECT {','.join(VERDICT_READ)} FROM judgements WHERE id > ? ORDER BY id LIMIT ?", (at, limit)).fetchall()
-    if not rows:
+    if not reader.execute("SELECT EXISTS (SELECT 1 FROM judgements WHERE id > ?) OR EXISTS (SELECT 1 FROM rollup_amendments)", (at,)).fetchone()[0]:
         return None
-    batch = Batch("judgements", at, rows[-1][0], len(rows))
-    names = _Names(reader, batch)
-    values: list[tuple[Any, ...]] = []
-    for (level, bucket, tenant, *what), sums in tally_verdicts(rows, now).items():
-        place: tuple[Any, ...] = (level, bucket, names.tenant(tenant), *what)
-        before = reader.execute(f"SELECT {','.join(VERDICT_SUMS)} FROM rollup_verdicts WHERE {_THIS_VERDICT}", place).fetchone()
-        values.append((*place, *(mine + theirs for mine, theirs in zip(sums, before or [0] * len(sums), strict=True))))
-    batch.statements.append((_replace("rollup_verdicts", ("endpoint", "tier", "cache", "source", "lever", *VERDICT_SUMS)), values))
-    return batch
+    return _VerdictBatch(now, min(limit, _VERDICTS_AT_ONCE))
+
+
+class _VerdictBatch(Batch):
+    def __init__(self, now: float, limit: int) -> None:
+        super().__init__("judgements", 0, 0, 0)
+        self._now = now
+        self._limit = limit
+
+    def write(self, connection: sqlite3.Connection) -> int:
+        columns = ",".join(VERDICT_READ)
+        self.before = _at(connection, "judgements")
+        changed = connection.execute(f"SELECT id, sign, {columns} FROM rollup_amendments ORDER BY id LIMIT ?", (self._limit,)).fetchall()
+        added = connection.execute(f"SELECT id, 1, {columns} FROM judgements WHERE id > ? ORDER BY id LIMIT ?", (self.before, self._limit)).fetchall()
+        self.after, self.rows = added[-1][0] if added else self.before, len(added)
+        names = _Names(connection, self)
+        values: list[tuple[Any, ...]] = []
+        for (level, bucket, tenant, *what), sums in tally_verdicts((row[1:] for row in [*changed, *added]), self._now).items():
+            place: tuple[Any, ...] = (level, bucket, names.tenant(tenant), *what)
+            before = connection.execute(f"SELECT {','.join(VERDICT_SUMS)} FROM rollup_verdicts WHERE {_THIS_VERDICT}", place).fetchone()
+            values.append((*place, *(mine + theirs for mine, theirs in zip(sums, before or [0] * len(sums), strict=True))))
+        self.statements.append((_replace("rollup_verdicts", ("endpoint", "tier", "cache", "source", "lever", *VERDICT_SUMS)), values))
+        self.statements.append(("DELETE FROM rollup_amendments WHERE id = ?", [(row[0],) for row in changed]))
+        return super().write(connection)
 
 
 def _drops(reader: sqlite3.Connection, now: float, limit: int) -> Batch | None:

@@ -25,7 +25,7 @@ READ = (
     *("latency_total_ms", "latency_model_ms", "latency_retrieval_ms", "latency_queue_ms", "first_token_ms", "complexity", "account"),
 )
 VERDICT_SUMS = ("verdicts", "scored", "score", "disputed", "paired", "paired_score", "reference_score", "cost")
-VERDICT_READ = ("id", "judged_at", "tenant", "endpoint", "model_tier", "cache", "source", "lever", "score", "reference_score", "cost_picousd")
+VERDICT_READ = ("judged_at", "tenant", "endpoint", "model_tier", "cache", "source", "lever", "score", "reference_score", "cost_picousd")
 PROMPT_PARTS = ("system", "history", "documents", "user")
 MILLION = 1_000_000
 _DISPUTED_UNDER = 0.5
@@ -228,9 +228,9 @@ def _add_account(sums: Sums, text: str) -> None:
 
 
 def tally_verdicts(rows: Iterable[tuple[Any, ...]], now: float) -> dict[VerdictKey, list[int]]:
-    """Sums of the columns `VERDICT_READ` by level, bucket, tenant and what was judged."""
+    """Sums of rows of a sign (-1: a verdict taken back) and the columns `VERDICT_READ`, by level, bucket, tenant and what was judged."""
     sums: dict[VerdictKey, list[int]] = {}
-    for _, judged_at, tenant, endpoint, tier, cache, source, lever, score, reference, cost in rows:
+    for sign, judged_at, tenant, endpoint, tier, cache, source, lever, score, reference, cost in rows:
         paired = score is not None and reference is not None
         added = (
             *(1, score is not None, _millionths(score), score is not None and score < _DISPUTED_UNDER),
@@ -239,7 +239,7 @@ def tally_verdicts(rows: Iterable[tuple[Any, ...]], now: float) -> dict[VerdictK
         for level, whose in product(LEVELS, (tenant or "?", EVERYONE)):
             if is_kept(level, judged_at, now):
                 key = (level, start_of(judged_at, level), whose, endpoint or "", tier or "", cache or "", source or "", lever or "")
-                sums[key] = [mine + more for mine, more in zip(sums.get(key) or [0] * len(added), added, strict=True)]
+                sums[key] = [mine + sign * more for mine, more in zip(sums.get(key) or [0] * len(added), added, strict=True)]
     return sums
 
 
