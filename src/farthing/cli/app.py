@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import config, demo, keys, report, serve
+from farthing.cli import compare, config, demo, keys, replay, report, serve
 
 app = typer.Typer(
     name="farthing",
@@ -15,6 +15,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
+app.command("replay")(replay.replay)
+app.command("compare")(compare.compare)
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 

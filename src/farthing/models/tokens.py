@@ -124,6 +124,11 @@ class TokenCounter:
         tokens = splitter.count(text) if _utf8_bytes(text) <= self._exact_bytes else self._sampled(splitter, text)
         return tokens if factor == 1.0 else round(tokens * factor)
 
+    def ratio(self, model: str, other: str) -> float | None:
+        """Tokens that `model` has for each one of `other`, where both are counted with one vocabulary; else `None`: it depends on the text."""
+        (vocabulary, factor), (other_vocabulary, other_factor) = _vocabulary_of(model), _vocabulary_of(other)
+        return factor / other_factor if vocabulary == other_vocabulary else None
+
     def pieces(self, text: str, model: str) -> Iterator[tuple[str, int]]:
         """The text in words and signs, each with its tokens; exact at any length."""
         return self._splitter(_vocabulary_of(model)[0]).counted(text)

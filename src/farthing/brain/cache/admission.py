@@ -48,7 +48,7 @@ def asks_about_own_affairs(words: Sequence[bytes]) -> bool:
 
     `words` of the last user turn: lower case, no punctuation, no apostrophes.
     """
-    if _AFFAIRS.isdisjoint(words):
+    if _AFFAIRS.isdisjoint(words) or _OWNERS.isdisjoint(words):
         return False
     return any(
         word in _OWNERS and not _AFFAIRS.isdisjoint(words[position + 1 : position + 1 + _WORDS_BETWEEN]) for position, word in enumerate(words)

@@ -1,0 +1,172 @@
+"""From a line of a log to what the brain is asked: the request, who sent it and when.
+
+Where the log holds no body, one is written from its turns. Where it holds no text at all, nothing can be looked up, classified or routed: such
+a call keeps the model that it had, and only its price, its budgets and its caps are replayed.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+import msgspec
+
+from farthing.config import Config
+from farthing.core.errors import FarthingError, InvalidRequest
+from farthing.core.exchange import Signals
+from farthing.core.request import Dialect, Inbound, Peek, Principal
+from farthing.lab.logs.base import LoggedCall
+from farthing.wire.peek import peek
+
+AUTO = "farthing/auto"
+_UNREADABLE_SHOWN = 5
+_DEPTH, _MOST_MESSAGES = 512, 1_000_000  # what was served once is read again, whatever it holds
+_ROLES = {"human": "user", "ai": "assistant", "model": "assistant"}
+_NOTHING_SAID = [{"role": "user", "content": ""}]
+_UNNAMED = "unnamed"
+# What a prompt says is the same in every dialect of a conversation.
+_KINDS = {dialect: b"embed" if dialect is Dialect.EMBEDDINGS else b"talk" for dialect in Dialect}
+_encode = msgspec.json.Encoder().encode
+
+
+class Asked(msgspec.Struct):
+    """One logged call, read once for all configurations. `prompt` stands for its turns: two calls that ask the same share it."""
+
+    call: LoggedCall
+    number: int
+    id: str
+    run: str
+    endpoint: str
+    tenant: str
+    at_s: float
+    dialect: Dialect
+    view: Peek
+    body: bytes
+    prompt: bytes | None  # None: the log holds no text
+    inputs: dict[str, int] = {}  # input tokens by model, as far as somebody asked
+
+
+class Intake:
+    """Logged calls to `Asked`, in log order. Counts what it could not read and what it had to assume."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.unreadable = 0
+        self.examples: list[str] = []
+        self.textless = 0
+        self.untimed = 0
+        self.late = 0
+        self.first_s: float | None = None
+        self.last_s: float | None = None
+        self.notes: list[str] = []  # of who read the files
+
+    def read(self, logs: Iterable[LoggedCall]) -> Iterator[Asked]:
+        """Every call that says what it asked, at its own time. The clock never goes back; a call without a time follows the one before."""
+        now_s, free_s = 0.0, 0.0
+        for call in logs:
+            self.calls += 1
+            try:
+                asked = _asked(call, self.calls)
+            except FarthingError as error:
+                self._cannot(call, error.message)
+                continue
+            if call.received_at is None:
+                self.untimed += 1
+                now_s = max(now_s, free_s)
+            elif call.received_at < now_s:
+                self.late += 1
+            else:
+                now_s = call.received_at
+            free_s = now_s + (call.latency_s or 0.0)
+            asked.at_s = now_s
+            if call.received_at is not None:
+                self.first_s = now_s if self.first_s is None else self.first_s
+                self.last_s = now_s
+            self.textless += asked.prompt is None
+            yield asked
+
+    def merge(self, other: "Intake") -> None:
+        """Add the counts of another part of the log."""
+        self.calls += other.calls
+        self.unreadable += other.unreadable
+        self.examples = [*self.examples, *other.examples][:_UNREADABLE_SHOWN]
+        self.notes += other.notes
+        self.textless += other.textless
+        self.untimed += other.untimed
+        self.late += other.late
+        firsts = [first for first in (self.first_s, other.first_s) if first is not None]
+        lasts = [last for last in (self.last_s, other.last_s) if last is not None]
+        self.first_s, self.last_s = min(firsts, default=None), max(lasts, default=None)
+
+    def _cannot(self, call: LoggedCall, reason: str) -> None:
+        self.unreadable += 1
+        if len(self.examples) < _UNREADABLE_SHOWN:
+            self.examples.append(f"{call.source}: {reason}")
+
+
+def prompt_digest(dialect: Dialect, view: Peek) -> bytes | None:
+    """16 bytes that stand for all turns of a prompt; `None` when there is no text."""
+    turns = view.turns
+    if not any(turn.text for turn in turns):
+        return None
+    digest = blake2b(_KINDS[dialect], digest_size=16)
+    for turn in turns:
+        digest.update(f"\0{turn.role}\1{turn.text}".encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def _asked(call: LoggedCall, number: int) -> Asked:
+    dialect = call.dialect if call.body or call.dialect is Dialect.EMBEDDINGS else Dialect.CHAT
+    body = call.body or _written(call)
+    view = peek(dialect, body, json_depth=_DEPTH, max_messages=_MOST_MESSAGES)
+    if call.has_tools and not view.has_tools:
+        view = msgspec.structs.replace(view, has_tools=True)
+    prompt = prompt_digest(dialect, view)
+    if prompt is None and not call.model:
+        raise InvalidRequest("it names no model and holds no text")
+    name = call.request_id or f"call_{number}"
+    endpoint, tenant = call.endpoint or "default", call.tenant or "default"
+    return Asked(call, number, name, call.run_id or name, endpoint, tenant, 0.0, dialect, view, body, prompt)
+
+
+def _written(call: LoggedCall) -> bytes:
+    """A body for what the log says was asked."""
+    if call.dialect is Dialect.EMBEDDINGS:
+        return _encode({"model": call.model or _UNNAMED, "input": [turn.text for turn in call.turns] or [""]})
+    fields = {
+        "model": call.model or _UNNAMED,
+        "messages": [{"role": _ROLES.get(turn.role, turn.role), "content": turn.text} for turn in call.turns] or _NOTHING_SAID,
+        "temperature": call.temperature,
+        "max_tokens": call.max_output_tokens,
+        "stream": call.stream or None,
+    }
+    return _encode({name: value for name, value in fields.items() if value is not None})
+
+
+def inbound_of(asked: Asked, request_id: str, model: str, config: Config, *, now_s: float) -> Inbound:
+    """The request as the gateway's door would have read it."""
+    call = asked.call
+    view = asked.view if asked.view.model == model else msgspec.structs.replace(asked.view, model=model)
+    return Inbound(
+        request_id=request_id,
+        dialect=asked.dialect,
+        body=asked.body,
+        peek=view,
+        principal=Principal(None, asked.tenant),
+        started_s=now_s,
+        received_at=now_s,
+        endpoint=asked.endpoint,
+        run_id=asked.run,
+        tenant=asked.tenant,
+        user_hash=call.user or view.end_user,
+        session=call.session or view.session,
+        levers_off=_TEXTLESS_OFF if asked.prompt is None else frozenset(),
+        tenant_tier=config.tenant_tiers.get(asked.tenant),
+    )
+
+
+_TEXTLESS_OFF = frozenset({"cache", "route", "diet", "check"})
+
+
+def unread_signals(asked: Asked) -> Signals:
+    """Of a call without text: its size is known, nothing else."""
+    size = asked.call.tokens_in or 0
+    return Signals("chat", 1.0, "high", True, None, size, size, None, 0.0)
