@@ -10,7 +10,7 @@ import sys
 
 from _harness import ROOT, print_promises
 
-_OWN_SCRIPT = ("test_kill9.py", "test_budget_race.py")  # bench/kill9.py, bench/budget_race.py
+_OWN_SCRIPT = ("test_kill9.py", "test_budget_race.py", "test_money.py")  # bench/kill9.py, bench/budget_race.py, bench/money.py
 
 
 def main() -> None:

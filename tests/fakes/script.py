@@ -3,7 +3,10 @@
 Words in the last user text steer it: `slow:20` waits 20 ms before each chunk, `hold:500` waits before the head, `fail:429` answers that
 status, `failonce:503` does so the first time only, `cut:3` drops the connection after three chunks, `words:40` answers forty words,
 `cached:100` reports so many cached input tokens, `reason:8` so many reasoning tokens. `weather` calls the first tool. A schema is answered
-with JSON that meets it. Anything else is echoed. One word is one token, so usage can be checked by counting.
+with JSON that meets it; with `broken:1` small models (`...-mini`) break it, with `broken:2` all do, and the broken answer holds what the
+question said of `mend`: shown it again without a schema, the model mends it (`mend:1`) or does not (`mend:0`). `down:503` is a status of small
+models alone.
+Anything else is echoed. One word is one token, so usage can be checked by counting.
 """
 
 import json
@@ -11,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-STEER = re.compile(r"\b(slow|hold|fail|failonce|cut|words|cached|reason):(\d+)")
+STEER = re.compile(r"\b(slow|hold|fail|failonce|down|cut|words|cached|reason|broken|mend|id):(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def plan(ask: Ask) -> Plan:
         reasoning_tokens=reasoning,
         pace_s=steer.get("slow", 0) / 1000,
         hold_s=steer.get("hold", 0) / 1000,
-        fail=steer.get("fail"),
+        fail=steer.get("down") if "down" in steer and _is_small(ask.model) else steer.get("fail"),
         fail_once=steer.get("failonce"),
         cut_after=steer.get("cut"),
     )
@@ -95,9 +98,16 @@ def _tool(ask: Ask) -> Tool | None:
     return forced or (ask.tools[0] if wanted else None)
 
 
+def _is_small(model: str) -> bool:
+    return model.endswith("-mini")
+
+
 def _text(ask: Ask, steer: dict[str, int]) -> str:
     if ask.schema is not None:
-        return json.dumps(example_for(ask.schema))
+        breaks = steer.get("broken", 0) == 2 or (steer.get("broken", 0) == 1 and _is_small(ask.model))
+        return f"broken id:{steer.get('id', 0)} mend:{steer.get('mend', 0)}" if breaks else json.dumps(example_for(ask.schema))
+    if "mend" in steer:
+        return '{"city": "Paris"}' if steer["mend"] else "still broken"
     if "words" in steer:
         return " ".join(f"word{number}" for number in range(steer["words"]))
     if ask.tool_results:

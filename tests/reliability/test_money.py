@@ -1,127 +1,232 @@
-"""R2 and O1: the ledger's money equals an independent oracle, and the counters equal the ledger."""
+"""R2 and O1: the ledger's money equals an independent oracle, lever by lever, and the counters equal the ledger."""
 
 import asyncio
 import json
-import random
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes.figures import figure, rounds
 from tests.fakes.gateway import UPSTREAM_ENV, Gateway, upstream_config
-from tests.fakes.http_client import Connection, get
+from tests.fakes.http_client import get
+from tests.fakes.script import STEER
 from tests.fakes.upstream import FakeUpstream
+from tests.reliability.oracle import REUSED, TABLES, Billed, Expected, billed_by_id, expect
+from tests.reliability.traffic import ENDPOINTS, MIX, Asked, requests, send_all
 
-# USD per million tokens: input, output, cached input. Odd on purpose, so that rounding would show.
-PRICES = {
-    "gpt-4o-mini": (Decimal("0.1537"), Decimal("0.6113"), Decimal("0.0719")),
-    "gpt-4o": (Decimal("2.4999"), Decimal("10.0003"), Decimal("1.2501")),
-    "claude-haiku-4-5": (Decimal("1.0007"), Decimal("4.9993"), Decimal("0.1003")),
-}
-FIELDS = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_usd_per_mtok")
-TABLES = "\n".join(
-    f'[models."{name}"]\n' + "\n".join(f"{field} = {price}" for field, price in zip(FIELDS, row, strict=True)) for name, row in PRICES.items()
-)
-PATHS = ("/v1/chat/completions", "/v1/messages", "/v1/responses")
+PICO = 10**12
+NANO_USD = 1000  # picodollars
+CONFIG = f"""
+{TABLES}
+{ENDPOINTS}
+[resilience]
+breaker_failures = 1000000
+retry_ratio = 1.0
+"""
 
 
-@dataclass(slots=True)
-class Asked:
-    text: str
-    request_id: str = ""
-    status: int = 0
-    cache: str = ""
+class Run:
+    """The traffic, once, and everything that was written about it."""
+
+    def __init__(self, gateway: Gateway, upstream: FakeUpstream, count: int) -> None:
+        self.asked = requests(count)
+        asyncio.run(send_all(gateway.port, self.asked))
+        self.rows = {row["request_id"]: row for row in gateway.rows()}
+        self.calls = upstream.calls()
+        self.billed = billed_by_id(self.calls)
+        self.metrics = asyncio.run(get(gateway.port, "/metrics")).body.decode()
+        self.held = gateway.query("select * from meters where held != 0")
+
+    def expected(self, one: Asked) -> Expected:
+        return expect(self.rows[one.request_id], self.billed.get(identity(one), []) if one.kind != "again" else self.again(one), named=one.model)
+
+    def again(self, one: Asked) -> list[Billed]:
+        """One of the calls of a repeated question: they are alike."""
+        return self.billed[identity(one)][:1]
+
+
+def identity(one: Asked) -> int:
+    return int(dict(STEER.findall(one.text))["id"])
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream: FakeUpstream) -> Iterator[Gateway]:
-    with Gateway(upstream_config(upstream.base_url, TABLES), env=UPSTREAM_ENV) as running:
-        yield running
+def run(upstream: FakeUpstream) -> Iterator[Run]:
+    # The models of the cheap tier: when the first fails the next one answers.
+    config = upstream_config(upstream.base_url, CONFIG).replace(
+        'cheap = ["openai/gpt-4o-mini"]', 'cheap = ["openai/gpt-4o-mini", "chatonly/llama-small"]'
+    )
+    with Gateway(config, env=UPSTREAM_ENV, workers=2) as gateway:
+        yield Run(gateway, upstream, rounds(10_000))
 
 
-def _request(draw: random.Random, number: int) -> tuple[str, dict[str, object], Asked]:
-    """One of many kinds; every fifth repeats one of forty questions, every twelfth fails."""
-    seed = random.Random(number // 5 % 40) if number % 5 == 0 else draw
-    path, model = seed.choice(PATHS), seed.choice(sorted(PRICES))
-    text = seed.choice(["fail:500 ", "fail:400 ", "failonce:503 "]) if number % 12 == 1 else ""
-    text += f"words:{seed.randint(1, 60)} cached:{seed.randint(0, 3)} reason:{seed.randint(0, 9)} "
-    text += " ".join(seed.choices(["ship", "shore", "sail", "rope"], k=seed.randint(1, 30)))
-    text += "" if number % 5 == 0 else f" only {number}"
-    body: dict[str, object] = {"model": model, "stream": draw.random() < 0.5, "temperature": 0}
-    body |= {"input": text} if path == "/v1/responses" else {"messages": [{"role": "user", "content": text}], "max_tokens": 200}
-    return path, body, Asked(text)
+def test_every_kind_of_request_was_there(run: Run) -> None:
+    rows = list(run.rows.values())
+    assert {one.kind for one in run.asked} == MIX.keys()
+    assert {row["cache"] for row in rows} >= {"miss", "exact", "coalesced"}
+    assert {row["outcome"] for row in rows} >= {"ok", "upstream_error", "invalid_answer", "refused"}
+    assert any("failover" in row["decisions"] for row in rows)
+    assert {purpose for row in rows for purpose in json.loads(row["account"] or "{}").get("extra", {})} == {"repair", "escalate", "retry"}
+    assert any(row["cost_picousd"] is None for row in rows)
 
 
-async def _traffic(gateway: Gateway, count: int) -> list[Asked]:
-    draw = random.Random(7)
-    todo = iter([_request(draw, number) for number in range(count)])
-    asked: list[Asked] = []
-
-    async def client() -> None:
-        async with Connection(gateway.port) as connection:
-            for path, body, one in todo:
-                await connection.send("POST", path, json.dumps(body).encode(), {"x-farthing-run": f"run {one.text}"})
-                answer = await connection.answer()
-                one.request_id, one.status = answer.headers["x-request-id"], answer.status
-                one.cache = answer.headers.get("x-farthing-cache", "")
-                asked.append(one)
-
-    await asyncio.gather(*(client() for _ in range(12)))
-    return asked
+def test_each_request_has_one_row(run: Run) -> None:
+    assert run.rows.keys() == {one.request_id for one in run.asked}
+    assert len(run.rows) == len(run.asked)
+    assert run.held == []
 
 
-def _oracle(upstream: FakeUpstream) -> Decimal:
-    """What the service would bill: every answer it gave, by its own count."""
-    total = Decimal(0)
-    for call in upstream.calls():
-        plan = call.usage
-        if plan is None:
+def test_the_ledger_equals_the_oracle(run: Run) -> None:
+    worst = Fraction(0)
+    for one in run.asked:
+        row, expected = run.rows[one.request_id], run.expected(one)
+        assert (row["cost_picousd"] is None) == (expected.cost is None), (one, row)
+        if expected.cost is None:
             continue
-        price_in, price_out, price_cached = PRICES[call.fields["model"]]
-        total += (
-            (plan.input_tokens - plan.cached_tokens) * price_in + plan.cached_tokens * price_cached + plan.output_tokens * price_out
-        ) / 1_000_000
-    return total
+        worst = max(worst, _off(row["cost_picousd"], expected.cost))
+        if expected.estimated or one.kind == "short":
+            continue
+        assert (row["baseline_cost_picousd"] is None) == (expected.baseline is None), (one, row)
+        if expected.baseline is not None:
+            worst = max(worst, _off(row["baseline_cost_picousd"], expected.baseline))
+            saved = json.loads(row["account"])["saved"]
+            assert {lever for lever, part in saved.items() if part} == {lever for lever, part in expected.saved.items() if part}, (one, row)
+            worst = max([worst, *(_off(saved[lever], part) for lever, part in expected.saved.items() if part)])
+    spent = sum(row["cost_picousd"] or 0 for row in run.rows.values())
+    said = f"{len(run.rows)} requests, {len(run.calls)} calls, {Decimal(spent) / PICO} USD"
+    figure("R2 money", f"{said}: cost, baseline and each lever's part are the oracle's, {float(worst) * 1e-12:.1e} USD off at most")
+    assert worst <= NANO_USD
 
 
-def _counters(text: str) -> dict[str, Counter[tuple[tuple[str, str], ...]]]:
-    families: dict[str, Counter[tuple[tuple[str, str], ...]]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            families.setdefault(sample.name, Counter())[tuple(sorted(sample.labels.items()))] += sample.value
-    return families
+def _off(picousd: int, usd: Fraction) -> Fraction:
+    """Picodollars between the book and the truth."""
+    return abs(picousd - usd * PICO)
 
 
-def test_ledger_equals_oracle_and_counters(gateway: Gateway, upstream: FakeUpstream) -> None:
-    asked = asyncio.run(_traffic(gateway, rounds(1500)))
-    rows = gateway.rows()
-    assert len(rows) == len(asked)
-    assert {row["request_id"] for row in rows} == {one.request_id for one in asked}
-    booked = Decimal(sum(row["cost_picousd"] for row in rows if row["cost_picousd"] is not None)) / 10**12
-    billed = _oracle(upstream)
-    hits = sum(row["cache"] in ("exact", "coalesced") for row in rows)
-    figure("R2 money", f"ledger {booked} USD, oracle {billed} USD over {len(rows)} requests ({hits} reused, {len(upstream.calls())} calls)")
-    assert hits
-    assert abs(booked - billed) < Decimal("1e-9")
-    assert all(row["cost_picousd"] == 0 for row in rows if row["cache"] in ("exact", "coalesced"))
-    assert not [row for row in rows if row["usage_estimated"] and row["outcome"] == "ok"]
-    assert gateway.query("select * from meters where held != 0") == []
-    _compare_counters(rows, _counters(asyncio.run(get(gateway.port, "/metrics")).body.decode()))
+def test_the_whole_bill_is_in_the_book(run: Run) -> None:
+    """By question: what the service billed for it is what its rows say, however many shared a call."""
+    booked: Counter[int] = Counter()
+    unknown: set[int] = set()
+    for one in run.asked:
+        row = run.rows[one.request_id]
+        booked[identity(one)] += row["cost_picousd"] or 0
+        if row["cost_picousd"] is None or row["usage_estimated"]:
+            unknown.add(identity(one))
+    off = [
+        _off(booked[number], sum((call.usd for call in calls if call.usd is not None), Fraction(0)))
+        for number, calls in run.billed.items()
+        if number not in unknown
+    ]
+    assert len(off) > len(run.asked) // 3
+    assert max(off) <= NANO_USD
+    assert all(row["cost_picousd"] == 0 for row in run.rows.values() if row["cache"] in REUSED)
 
 
-def _compare_counters(rows: list[dict[str, object]], counters: dict[str, Counter[tuple[tuple[str, str], ...]]]) -> None:
-    def total(name: str, **labels: str) -> float:
-        return sum(value for found, value in counters[name].items() if set(labels.items()) <= set(found))
+def test_parts_add_up(run: Run) -> None:
+    accounts = 0
+    for row in run.rows.values():
+        if row["account"] is None:
+            # Nothing was saved of what is unknown, or of what was never answered.
+            assert row["cost_picousd"] is None or row["baseline_cost_picousd"] is None
+            continue
+        accounts += 1
+        account = json.loads(row["account"])
+        assert sum(account["saved"].values()) == row["baseline_cost_picousd"] - row["cost_picousd"]
+        for lever, low in account.get("low", {}).items():
+            assert low <= account["saved"][lever] <= account["high"][lever]
+    cut = [json.loads(run.rows[one.request_id]["account"]) for one in run.asked if one.kind == "short"]
+    assert any(account["high"]["output"] > 0 for account in cut)
+    figure("R2 parts", f"the parts of {accounts} accounts add up to baseline less cost, to the picodollar")
 
-    requests = next(name for name in counters if name.endswith("requests_total"))
-    cost = next(name for name in counters if name.endswith("cost_usd_total"))
-    assert total(requests) == len(rows)
-    for outcome, count in Counter(row["outcome"] for row in rows).items():
-        assert total(requests, outcome=str(outcome)) == count
-    spent = sum(int(str(row["cost_picousd"])) for row in rows if row["cost_picousd"] is not None) / 1e12
-    assert abs(total(cost) - spent) < 1e-9
-    figure("O1 telemetry", f"counters equal the ledger over {len(rows)} mixed requests")
+
+def test_nothing_that_answered_whole_is_estimated(run: Run) -> None:
+    assert [row for row in run.rows.values() if row["usage_estimated"] and row["outcome"] == "ok"] == []
+
+
+def _counters(text: str) -> dict[str, list[tuple[dict[str, str], Decimal]]]:
+    """Every counter's lines: labels and the exact number."""
+    found: dict[str, list[tuple[dict[str, str], Decimal]]] = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        head, _, number = line.rpartition(" ")
+        name, _, inside = head.partition("{")
+        labels = dict(pair.split("=", 1) for pair in inside.rstrip("}").replace('"', "").split(",") if pair)
+        found.setdefault(name, []).append((labels, Decimal(number)))
+    return found
+
+
+def _by(lines: list[tuple[dict[str, str], Decimal]], *names: str) -> dict[tuple[str, ...], Decimal]:
+    """Sums of a counter by some of its labels; zeros left out."""
+    sums: Counter[tuple[str, ...]] = Counter()
+    for labels, number in lines:
+        sums[tuple(labels[name] for name in names)] += number  # type: ignore[assignment]
+    return {key: Decimal(value) for key, value in sums.items() if value}
+
+
+def _ledger(rows: list[Mapping[str, Any]], value: Any, *names: str) -> dict[tuple[str, ...], Decimal]:
+    """The same sums over the ledger's rows. Endpoints that nobody declared are `other` to Prometheus, so are unknown models."""
+    sums: Counter[tuple[str, ...]] = Counter()
+    for row in rows:
+        known = {**row, "endpoint": "other" if row["endpoint"] == "made-up" else row["endpoint"], "model": row["model_name"] or "none"}
+        known |= {
+            "model": "other" if known["model"] == "gpt-of-unknown-price" else known["model"],
+            "tier": row["model_tier"] or "none",
+            "kind": row["cache"],
+        }
+        sums[tuple(str(known[name]) for name in names)] += value(row) or 0
+    return {key: Decimal(number) for key, number in sums.items() if number}
+
+
+def test_the_counters_equal_the_ledger(run: Run) -> None:
+    counters, rows = _counters(run.metrics), list(run.rows.values())
+
+    def money(name: str, *labels: str) -> dict[tuple[str, ...], Decimal]:
+        return {key: number * PICO for key, number in _by(counters[name], *labels).items()}
+
+    def one(_row: Mapping[str, Any]) -> int:
+        return 1
+
+    labels = ("endpoint", "dialect", "tier", "model", "outcome", "status")
+    assert _by(counters["farthing_requests_total"], *labels) == _ledger(rows, one, *labels)
+    assert _by(counters["farthing_cache_total"], "kind") == _ledger(rows, one, "kind")
+    assert money("farthing_cost_usd_total", "endpoint", "tier", "model") == _ledger(
+        rows, lambda row: row["cost_picousd"], "endpoint", "tier", "model"
+    )
+    assert money("farthing_baseline_cost_usd_total", "endpoint") == _ledger(rows, lambda row: row["baseline_cost_picousd"], "endpoint")
+    failed = [row for row in rows if row["error_code"]]
+    assert _by(counters["farthing_errors_total"], "endpoint", "code") == _ledger(
+        [{**row, "code": row["error_code"]} for row in failed], one, "endpoint", "code"
+    )
+    for kind, column in {"input": "tokens_in", "output": "tokens_out", "cached": "tokens_cached", "reasoning": "tokens_reasoning"}.items():
+        shown = [(labels, number) for labels, number in counters["farthing_tokens_total"] if labels["kind"] == kind]
+        assert _by(shown, "tier", "model") == _ledger(rows, lambda row, column=column: row[column], "tier", "model")
+    assert sum(number for _, number in counters["farthing_unpriced_total"]) == sum(row["cost_picousd"] is None for row in rows)
+    figure("O1 telemetry", f"requests, errors, tokens, cache and money counted equal the ledger over {len(rows)} mixed requests")
+
+
+def test_savings_counted_equal_the_ledger(run: Run) -> None:
+    counters = _counters(run.metrics)
+    accounted = [row for row in run.rows.values() if row["account"]]
+    levers: list[Mapping[str, Any]] = [
+        {**row, "lever": lever, "part": part} for row in accounted for lever, part in json.loads(row["account"])["saved"].items()
+    ]
+    saved = {key: number * PICO for key, number in _by(counters["farthing_saved_usd_total"], "endpoint", "lever").items()}
+    lost = {key: number * PICO for key, number in _by(counters["farthing_lost_usd_total"], "endpoint", "lever").items()}
+    assert saved == _ledger(levers, lambda row: max(0, row["part"]), "endpoint", "lever")
+    assert lost == _ledger(levers, lambda row: max(0, -row["part"]), "endpoint", "lever")
+    assert lost
+    extra: list[Mapping[str, Any]] = [
+        {**row, "purpose": purpose, "part": part} for row in accounted for purpose, part in json.loads(row["account"]).get("extra", {}).items()
+    ]
+    shown = {key: number * PICO for key, number in _by(counters["farthing_extra_cost_usd_total"], "purpose").items()}
+    assert shown == _ledger(extra, lambda row: row["part"], "purpose")
+    net = sum(saved.values()) - sum(lost.values())
+    assert net == sum(row["baseline_cost_picousd"] - row["cost_picousd"] for row in accounted)
+    figure(
+        "O1 savings",
+        f"savings of {len({lever for _, lever in saved | lost})} levers counted equal {len(accounted)} accounts, {net / PICO:.6f} USD in all",
+    )
