@@ -15,9 +15,11 @@ from farthing import __version__
 from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.check.guard import Guardrails
+from farthing.brain.experiments import label, overlay
 from farthing.brain.house import House
 from farthing.brain.ports import Book as BookPort
 from farthing.brain.ports import Listener, Models, Tokens
+from farthing.brain.quality import Desk, Tools, Watch
 from farthing.brain.route import Router, Sessions
 from farthing.config import Config
 from farthing.core.clock import Clock, SystemClock
@@ -36,7 +38,7 @@ from farthing.models.hub import Hub
 from farthing.models.prices import PriceBook
 from farthing.models.recorded import RecordedBackend
 from farthing.models.tokens import TokenCounter
-from farthing.stores.sqlite import AnswerStore, Book, Keys
+from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys
 from farthing.stores.sqlite.rollups import RollupKeeper
 
 log = logging.getLogger("farthing")
@@ -44,6 +46,7 @@ log = logging.getLogger("farthing")
 Load = Callable[[], Config]
 _CACHE_SYNC_S = 0.2
 _KEEP_ANSWERS_S = 2.0
+_JUDGE_S = 5.0  # for answers that are being judged when the gateway stops
 _GC_OBJECTS = 20_000
 _FLUSH_S = 3.0
 
@@ -73,7 +76,12 @@ class Running:
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
+        self.judgements = Judgements(self.book)
+        self.watch = Watch(config, self.judgements, self.metrics)
+        self.watch.refresh()
+        self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
         self.house = self._build_house(config, self._build_cache(config))
+        self.desk.adopt(judging_tools(self.house))
         self.sync.load()
         self.gateway = Gateway(
             house=self.house,
@@ -83,6 +91,7 @@ class Running:
             reload=self._reload_everywhere,
             ready=self._missing,
             forget_answers=self._forget_answers,
+            judgements=self.judgements,
         )
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         if self._worker == 0:
@@ -101,7 +110,8 @@ class Running:
             tokens=self.tokens,
             cache=cache,
             sessions=sessions,
-            listeners=(self.metrics, self.telemetry) if self.telemetry is not None else (self.metrics,),
+            listeners=(self.metrics, self.desk, *(() if self.telemetry is None else (self.telemetry,))),
+            watch=self.watch,
         )
 
     async def reload(self) -> None:
@@ -115,6 +125,8 @@ class Running:
         self.metrics.adopt(config)
         if self.telemetry is not None:
             self.telemetry.adopt(config)
+        self.watch.adopt(config)
+        self.desk.adopt(judging_tools(house))
         house.stopping = old.stopping
         self.house = self.gateway.house = house
         if (config.server, config.store, config.telemetry) != (old.config.server, old.config.store, old.config.telemetry):
@@ -142,6 +154,7 @@ class Running:
     def on_drain(self) -> None:
         self.house.stopping = True
         self._drain_until_s = self._clock.monotonic() + self._config.server.grace_s
+        self.desk.stop_taking()
         log.info("draining: %d requests to finish", self.gateway.in_flight)
 
     def _missing(self) -> str | None:
@@ -156,15 +169,17 @@ class Running:
         self.sync.catch_up()
 
     async def _keep_in_step(self) -> None:
-        """See what other workers learned: revoked keys, new answers."""
+        """See what other workers learned: revoked keys, new answers, levers that were turned down."""
         while True:
             await asyncio.sleep(_CACHE_SYNC_S)
             self.sync.catch_up()
+            self.watch.refresh()
 
     async def close(self) -> None:
         for chore in self._chores:
             chore.cancel()
         await self.sync.keep_rest(_KEEP_ANSWERS_S)
+        await self.desk.close(min(_JUDGE_S, _JUDGE_S if self._drain_until_s is None else max(0.0, self._drain_until_s - self._clock.monotonic())))
         await self.hub.close()
         await self.keys.close()
         await self.rollups.close()
@@ -184,8 +199,13 @@ def build_house(
     cache: CacheLever,
     sessions: Sessions | None = None,
     listeners: Sequence[Listener] = (),
+    watch: Watch | None = None,
 ) -> House:
-    """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log."""
+    """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
+
+    def build_arm(settings: Config) -> House:
+        return build_house(settings, clock=clock, book=book, models=models, tokens=tokens, cache=cache, listeners=listeners)
+
     catalog = Catalog(config)
     prices = PriceBook(config.models, clock=clock)
     prices.warm()
@@ -201,7 +221,20 @@ def build_house(
         prices=prices,
         tokens=tokens,
         listeners=listeners,
+        watch=watch,
+        arms={
+            label(name, arm): build_arm(overlay(config, experiment, settings))
+            for name, experiment in config.experiments.items()
+            for arm, settings in experiment.arms.items()
+        }
+        or None,
     )
+
+
+def judging_tools(house: House) -> Tools | None:
+    """What the quality guard judges with; `None` when no judge is configured."""
+    name = house.config.quality.judge
+    return None if name is None else Tools(house.config, house.catalog, house.prices, house.guardrails, house.catalog.resolve(name))
 
 
 def _backends(config: Config, clock: Clock) -> dict[str, Backend]:

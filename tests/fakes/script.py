@@ -5,7 +5,7 @@ status, `failonce:503` does so the first time only, `cut:3` drops the connection
 `cached:100` reports so many cached input tokens, `reason:8` so many reasoning tokens. `weather` calls the first tool. A schema is answered
 with JSON that meets it; with `broken:1` small models (`...-mini`) break it, with `broken:2` all do, and the broken answer holds what the
 question said of `mend`: shown it again without a schema, the model mends it (`mend:1`) or does not (`mend:0`). `down:503` is a status of small
-models alone.
+models alone. `differ` names the model in the answer. A model called `judge...` grades two answers.
 Anything else is echoed. One word is one token, so usage can be checked by counting.
 """
 
@@ -112,9 +112,19 @@ def _text(ask: Ask, steer: dict[str, int]) -> str:
         return " ".join(f"word{number}" for number in range(steer["words"]))
     if ask.tool_results:
         return "The tool said " + " and ".join(ask.tool_results)
+    if ask.model.startswith("judge"):
+        return _grades(ask.text)
+    if "differ" in ask.text.split():
+        return f"echo: {ask.text} ({ask.model})"
     if ask.images:
         return f"I see {ask.images} image{'s' if ask.images > 1 else ''}. echo: {ask.text}"
     return f"echo: {ask.text}"
+
+
+def _grades(text: str) -> str:
+    """A judge that likes answers of small models half as much, whichever comes first."""
+    answers = text.partition(" answer A\n")[2].partition(" answer B\n")
+    return json.dumps({name: 4 if "mini)" in answer else 8 for name, answer in (("A", answers[0]), ("B", answers[2]))})
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ GOOD = {
     "/v1/embeddings": {"model": "text-embedding-3-small", "input": "hi"},
     "/v1/ask": {"user_id": "u1", "text": "hi"},
     "/llm-inference": {"model_tier": "cheap", "prompt": "hi", "max_tokens": 9, "temperature": 0.5},
+    "/v1/feedback": {"request_id": "req_of_app", "thumb": "up"},  # a request that the fixture writes
 }
 ONE_MODEL = "/v1/models/gpt-4o-mini"  # what follows /v1/models/ is a name, not a path: it has no odd forms
 ROUTES = [
@@ -76,6 +79,8 @@ def keys(upstream: FakeUpstream) -> Iterator[Keys]:
         secrets["expired"] = gateway.new_key("--tenant", "expired", "--role", "admin", "--expires", "1s")
         secrets["wrong"] = secrets["admin"][:-4] + "AAAA"
         headers = {role: {"authorization": f"Bearer {secret}"} for role, secret in secrets.items()} | {"nobody": {}}
+        with closing(sqlite3.connect(gateway.store)) as ledger, ledger:
+            ledger.execute("insert into requests (request_id, tenant) values ('req_of_app', 'app')")
         asyncio.run(_until_dead(gateway, [headers["revoked"], headers["expired"]]))
         yield Keys(gateway, headers)
 

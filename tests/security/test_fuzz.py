@@ -83,6 +83,7 @@ SEEDS: dict[str, list[dict[str, Any]]] = {
     "/v1/ask": [
         {"user_id": "u", "text": "hi", "task_type": "qa", "metadata": {"tenant": "default", "language": "en", "flags": ["x"], "endpoint": "e"}}
     ],
+    "/v1/feedback": [{"request_id": "req_1", "score": 0.5, "label": "good", "comment": "ann@example.com liked it"}],
     "/llm-inference": [{"model_tier": "cheap", "prompt": "hi", "max_tokens": 9, "temperature": 0.2}],
 }
 LEAVES = st.one_of(

@@ -3,12 +3,9 @@
 Top-level fields are patched one by one; everything else, fields invented next year included, passes as it came.
 """
 
-from typing import Any
-
 import msgspec
 
-from farthing.brain.cap import max_output_tokens
-from farthing.brain.check.guard import Guardrails
+from farthing.brain.cap import limit_field, max_output_tokens
 from farthing.brain.trip import Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UnsupportedFeature
@@ -19,9 +16,6 @@ from farthing.wire.patch import patch
 
 _encode = msgspec.json.encode
 _TRUE = b"true"
-_TEXT_FIELDS = ("messages", "input", "system", "instructions")
-# OpenAI's own newer models refuse `max_tokens`; most other servers know nothing else.
-_NEW_LIMIT_HOSTS = ("api.openai.com", ".openai.azure.com")
 
 
 def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
@@ -87,38 +81,13 @@ def _output_limit(trip: Trip, target: Target) -> int | None:
 
 
 def _limit_field(trip: Trip, target: Target, dialect: Dialect) -> str:
-    if dialect is Dialect.RESPONSES:
-        return "max_output_tokens"
-    if dialect is Dialect.MESSAGES:
-        return "max_tokens"
-    if b'"max_completion_tokens"' in trip.x.inbound.body:
-        return "max_completion_tokens"
-    if b'"max_tokens"' in trip.x.inbound.body:
-        return "max_tokens"
-    service = trip.house.config.services.get(target.service)
-    new = service is not None and any(host in service.base_url for host in _NEW_LIMIT_HOSTS)
-    return "max_completion_tokens" if new else "max_tokens"
+    return limit_field(trip.house.config, target.service, dialect, trip.x.inbound.body)
 
 
 def _redacted(trip: Trip, body: bytes) -> bytes:
     """The body without what the guardrails take out of its texts. Privacy fails closed: a body that cannot be read is not sent."""
-    fields: dict[str, Any] = msgspec.json.decode(body)
-    changes: dict[str, bytes | None] = {}
-    for name in _TEXT_FIELDS:
-        if name in fields and (clean := _walk(fields[name], trip.house.guardrails)) != fields[name]:
-            changes[name] = _encode(clean)
-    if changes and not trip.redacted:
+    clean = trip.house.guardrails.clean_body(body)
+    if clean is not body and not trip.redacted:
         trip.redacted = True
         trip.x.decisions.append(Decision("guard", "redacted", "guardrails took something out before the prompt left"))
-    return patch(body, changes)
-
-
-def _walk(value: Any, guardrails: Guardrails) -> Any:
-    """Every text in a tree, inspected; pictures and other encoded payloads are left alone."""
-    if isinstance(value, str):
-        return value if value.startswith("data:") else guardrails.inspect(value, "input").text
-    if isinstance(value, list):
-        return [_walk(item, guardrails) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, dict):
-        return {name: item if name == "data" else _walk(item, guardrails) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
+    return clean

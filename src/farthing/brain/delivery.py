@@ -5,7 +5,6 @@ from contextlib import suppress
 from functools import lru_cache
 
 from farthing.brain.outlet import Outlet
-from farthing.brain.row import keeps_text
 from farthing.brain.trip import CutShort, Trip
 from farthing.core.errors import FarthingError, UpstreamTimeout
 from farthing.core.exchange import Exchange
@@ -100,9 +99,9 @@ def note_model_time(trip: Trip) -> None:
 
 
 def note_text(trip: Trip) -> None:
-    """The words of the answer, where its row was drawn to keep them; what cannot be read as an answer has none."""
+    """The words of the answer, where it was drawn for anything; what cannot be read as an answer has none."""
     x = trip.x
-    if trip.outlet is None or x.answer_text is not None or x.inbound.dialect is Dialect.EMBEDDINGS or not keeps_text(trip.sampled):
+    if trip.outlet is None or x.answer_text is not None or x.inbound.dialect is Dialect.EMBEDDINGS or trip.sampled is None:
         return
     with suppress(FarthingError):
         answer = trip.outlet.answer()

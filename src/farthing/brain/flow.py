@@ -21,7 +21,7 @@ from farthing.core.exchange import Exchange
 
 async def journey(x: Exchange, house: House, caller: Caller) -> None:
     """Serve one exchange to its caller and settle it. Raises `FarthingError` when nothing has been sent yet."""
-    trip = Trip(x, house, caller)
+    trip = Trip(x, house.arm(x.inbound), caller)
     try:
         sending.admit(trip)
         if not await reuse.serve(trip):

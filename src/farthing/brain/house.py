@@ -1,11 +1,14 @@
 """Everything the flow works with, in one place. Built by `assemble`; replaced as a whole on reload."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from farthing.brain.cache import CacheLever
 from farthing.brain.check.guard import Guardrails
+from farthing.brain.experiments import pick
 from farthing.brain.lengths import OutputLengths
 from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
+from farthing.brain.quality.shares import widest
+from farthing.brain.quality.watch import Watch
 from farthing.brain.route import Router
 from farthing.config import Config
 from farthing.core.clock import Clock
@@ -37,6 +40,8 @@ class House:
         prices: Prices,
         tokens: Tokens,
         listeners: Sequence[Listener] = (),
+        watch: Watch | None = None,
+        arms: Mapping[str, "House"] | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -51,12 +56,22 @@ class House:
         self.listeners = listeners
         self.lengths = OutputLengths()
         self.hits = HitAccounts()
+        self.watch = watch  # which levers the quality guard turned down
+        self.shares = widest(config)
+        self.arms = arms  # houses of the experiments' arms, by "name=arm"; None: no experiment runs
         self.stopping = False
         self.peeks: dict[Dialect, Recent[Peek]] = {dialect: Recent() for dialect in Dialect}  # of bodies that were served from the cache
         self._off: dict[tuple[str, Dialect], frozenset[str]] = {}
         baseline = catalog.baseline
         self.baseline_rate: Rate | None = prices.rate(baseline.service, baseline.model) if baseline is not None else None
         self._unquantized = {name: _rate_of(prices, model.quantized_from) for name, model in config.models.items() if model.quantized_from}
+
+    def arm(self, inbound: Inbound) -> "House":
+        """The house of the arm that this run is in; this one when it takes part in no experiment."""
+        if self.arms is None:
+            return self
+        inbound.experiment = pick(self.config.experiments, inbound.endpoint, inbound.run_id)
+        return self if inbound.experiment is None else self.arms[inbound.experiment]
 
     def levers_off(self, inbound: Inbound) -> frozenset[str]:
         """Levers that must not act: by the caller's header, by the endpoint, by its profile."""

@@ -7,6 +7,7 @@ import msgspec
 
 from farthing.brain.check.redact import redact
 from farthing.config import Sampling
+from farthing.core.draw import fraction
 from farthing.core.exchange import Attempt, Exchange
 from farthing.core.ledger import LedgerRow
 from farthing.core.money import to_picousd
@@ -33,17 +34,13 @@ def drawn_for(request_id: str, sampling: Sampling) -> str | None:
     if not (sampling.log or sampling.judge or sampling.shadow):
         return None
     names = ("log", sampling.log), ("judge", sampling.judge), ("shadow", sampling.shadow)
-    drawn = [name for name, share in names if share and _fraction(f"{name}:{request_id}") < share]
+    drawn = [name for name, share in names if share and fraction(f"{name}:{request_id}") < share]
     return ",".join(drawn) or None
 
 
 def keeps_text(sampled: str | None) -> bool:
     """Whether prompt and answer go into the row."""
     return sampled is not None and "log" in sampled
-
-
-def _fraction(text: str) -> float:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
 
 
 def _worth_listing(attempts: list[Attempt]) -> bool:
@@ -106,5 +103,5 @@ def ledger_row(x: Exchange, *, total_s: float, sampled: str | None, hash_tenants
         answer=redact(x.answer_text) if keep_text and x.answer_text else None,
         sampled=sampled,
         account=_encode(x.account).decode() if x.account else None,
-        experiment=x.experiment,
+        experiment=inbound.experiment,
     )

@@ -179,7 +179,7 @@ def close_row(trip: Trip) -> LedgerRow:
     x.decisions.extend(trip.envelope.crossed(latency_s=total_s, tokens=usage.input_tokens + usage.output_tokens if usage else None))
     if trip.output_capped and x.truncated is None and x.finish in ("length", "max_tokens", "incomplete"):
         x.truncated, x.outcome = trip.envelope.tokens_reason, "truncated"
-    return ledger_row(x, total_s=total_s, sampled=trip.sampled, hash_tenants=house.config.store.hash_tenants)
+    return ledger_row(x, total_s=total_s, sampled=trip.drawn(), hash_tenants=house.config.store.hash_tenants)
 
 
 async def settle(trip: Trip) -> None:

@@ -7,6 +7,7 @@ from farthing.brain.cap import Envelope
 from farthing.brain.house import House
 from farthing.brain.outlet import Outlet
 from farthing.brain.ports import Caller
+from farthing.brain.quality.shares import narrow, with_draw
 from farthing.brain.row import drawn_for
 from farthing.core.call import Call, Reply
 from farthing.core.errors import FarthingError
@@ -38,6 +39,10 @@ class Trip:
         self.x = x
         self.house = house
         self.caller = caller
+        self.sampled = drawn_for(x.inbound.request_id, house.shares)
+        self.on_trial = house.watch is not None and bool(house.watch.lowered) and house.watch.heed(x, house.clock.now())
+        if self.on_trial:
+            self.sampled = with_draw(self.sampled, "judge")
         self.off = house.levers_off(x.inbound)
         self.envelope = Envelope(x.inbound, house.config)
         self.holds: tuple[Hold, ...] = ()
@@ -56,10 +61,17 @@ class Trip:
         self.own_output_limit: int | None = None  # tokens at which we, not the caller, end the answer
         self.redacted = False
         self.endpoint = house.config.endpoint(x.inbound.endpoint)
-        self.sampled = drawn_for(x.inbound.request_id, house.config.sampling)
         self._task = asyncio.current_task()
         self._interruptible = False
         caller.listen(self._client_left)
+
+    def drawn(self) -> str | None:
+        """What this request was drawn for, now that its tier and cache kind are known."""
+        x = self.x
+        if self.on_trial or self.sampled is None:
+            return self.sampled
+        tier = x.target.tier if x.target else None
+        return narrow(self.sampled, x.inbound.request_id, self.house.config, endpoint=x.inbound.endpoint, tier=tier, cache=x.cache)
 
     def wait_for_upstream(self) -> None:
         """From here on a hang-up cancels the request at once, unless others fly along."""

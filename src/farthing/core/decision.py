@@ -5,7 +5,10 @@ from typing import Literal
 
 import msgspec
 
-LeverName = Literal["classify", "cache", "retrieve", "diet", "route", "cap", "check", "guard", "flow", "output", "batch", "prompt_cache", "quantize"]
+LeverName = (
+    Literal["classify", "cache", "retrieve", "diet", "route", "cap", "check", "guard", "quality", "flow"]
+    | Literal["output", "batch", "prompt_cache", "quantize"]
+)
 
 SWITCHABLE = ("cache", "route", "diet", "check")  # by a request or an endpoint; caps and guardrails are nobody's to switch off
 

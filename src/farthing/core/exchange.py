@@ -108,7 +108,6 @@ class Exchange(msgspec.Struct):
     baseline_cost_usd: Decimal | None = None
     effects: list[Effect] = []  # what levers changed of the call; route and cache are read off the exchange itself
     account: Account | None = None  # set when the exchange is settled
-    experiment: str | None = None  # "name=arm"
     finish: str | None = None
     truncated: str | None = None  # why the answer is partial
     outcome: Outcome = "ok"

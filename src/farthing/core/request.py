@@ -106,5 +106,6 @@ class Inbound(msgspec.Struct):
     domain: str | None = None
     tenant_tier: str | None = None
     language: str | None = None
+    experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
     traceparent: str | None = None  # W3C trace context, as the caller sent it; read by telemetry alone
     forward_headers: tuple[tuple[str, str], ...] = ()  # anthropic-beta, anthropic-version, openai-beta ...

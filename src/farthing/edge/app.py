@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
 from farthing.core.request import Dialect
-from farthing.edge import admin, ask, catalog, health, inference
+from farthing.edge import admin, ask, catalog, feedback, health, inference
 from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
@@ -40,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/embeddings", "app", model_route(Dialect.EMBEDDINGS), Dialect.EMBEDDINGS),
     Route("POST", "/v1/ask", "app", ask.handle),
     Route("POST", "/llm-inference", "app", inference.handle),
+    Route("POST", "/v1/feedback", "app", feedback.handle),
     Route("GET", "/v1/models", "app", catalog.handle),
     Route("GET", f"{catalog.ONE}*", "app", catalog.one),
     Route("POST", "/admin/reload", "admin", admin.reload),

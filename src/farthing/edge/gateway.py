@@ -2,16 +2,28 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from farthing.brain.house import House
 from farthing.core.clock import Clock
 from farthing.core.errors import FarthingError, StoreUnavailable, Unavailable
 from farthing.core.exchange import Exchange
+from farthing.core.judgement import Judgement, Subject
 from farthing.core.request import Dialect
 from farthing.edge.keys import Authenticator
 from farthing.measure.prometheus import Metrics
 
 log = logging.getLogger("farthing.edge")
+
+
+class Judgements(Protocol):
+    """Where verdicts on answers are kept. Raises `StoreUnavailable`."""
+
+    def subject(self, request_id: str) -> Subject | None:
+        """The settled request of this id."""
+        ...
+
+    async def say(self, judgement: Judgement) -> None: ...
 
 
 class Gateway:
@@ -27,6 +39,7 @@ class Gateway:
         reload: Callable[[], Awaitable[None]],
         ready: Callable[[], str | None],
         forget_answers: Callable[[str | None], Awaitable[None]],
+        judgements: Judgements | None = None,
     ) -> None:
         self.house = house
         self.keys = keys
@@ -35,6 +48,7 @@ class Gateway:
         self.reload = reload  # loads the config again; raises ConfigError and changes nothing
         self.ready = ready  # what is missing, or None
         self.forget_answers = forget_answers  # of one tenant, or of all
+        self.judgements = judgements  # where feedback goes
         self.in_flight = 0
 
     def take_seat(self) -> None:

@@ -84,6 +84,7 @@ COMPARED_SCORE = Metric(
 REFERENCE_SCORE = Metric(
     "farthing_compared_reference_score", "Sum of the expensive tier's scores in those.", "counter", ("endpoint", "tier", "cache", "source"), MICROS
 )
+UNJUDGED = Metric("farthing_unjudged", "Answers that were drawn to be judged and got no verdict, by the reason.", "counter", ("reason",))
 JUDGEMENT_COST = Metric("farthing_judgement_cost_usd", "What verdicts cost, by the lever they watch.", "counter", ("lever",), PICOS)
 LOWERED = Metric("farthing_lever_lowered", "Levers that the quality guard turned down, in how many workers.", "gauge", ("endpoint", "lever"))
 GUARD = Metric("farthing_guard_events", "What the quality guard did: lowered, restored.", "counter", ("endpoint", "lever", "action"))
@@ -100,7 +101,7 @@ ALL: Mapping[str, Metric] = {
     for metric in (
         *(REQUESTS, COST, BASELINE, SAVED, LOST, EXTRA, UNACCOUNTED, UNPRICED, TOKENS, CACHE, CALLS, ERRORS, REFUSED),
         *(LATENCY, MODEL_TIME, FIRST_TOKEN, OVERHEAD),
-        *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, JUDGEMENT_COST, LOWERED, GUARD),
+        *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, UNJUDGED, JUDGEMENT_COST, LOWERED, GUARD),
         *(WORKERS, DROPPED, IN_FLIGHT, COMMITS, ROWS, QUEUE),
     )
 }

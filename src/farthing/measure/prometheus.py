@@ -191,6 +191,10 @@ class Metrics:
         if cost_picousd:
             cells[start(names.JUDGEMENT_COST, (lever or NONE,))] += cost_picousd
 
+    def unjudged(self, reason: str) -> None:
+        """An answer that was drawn to be judged got no verdict."""
+        self._cells[self._seat.start(names.UNJUDGED, (reason,))] += 1
+
     def guarded(self, endpoint: str, lever: str, *, lowered: bool) -> None:
         """The quality guard turned a lever down at an endpoint in this worker, or back up."""
         labels = (self._endpoint(endpoint), lever)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from farthing.brain.experiments import overlay
 from farthing.config import Config
 from farthing.core.decision import SWITCHABLE
-from farthing.core.errors import ConfigError
+from farthing.core.errors import ConfigError, FarthingError
 from farthing.models.catalog import Catalog
 from farthing.settings.decode import nearest
 
@@ -13,7 +14,7 @@ _NEEDS = {"openai": "base_url", "anthropic": "base_url", "recorded": "recordings
 
 def mistakes(config: Config) -> tuple[str, ...]:
     """Everything that would fail later, in the order of the file."""
-    return (*_services(config), *_names(config), *_rules(config), *_endpoints(config))
+    return (*_services(config), *_names(config), *_rules(config), *_endpoints(config), *_quality(config), *_experiments(config))
 
 
 def unset_variables(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -58,6 +59,44 @@ def _endpoints(config: Config) -> Iterator[str]:
         for lever in endpoint.levers_off:
             if lever not in SWITCHABLE:
                 yield f"endpoints.{name}.levers_off names '{lever}', which is no lever. {_choose(lever, SWITCHABLE)}"
+
+
+def _quality(config: Config) -> Iterator[str]:
+    """The judge, and what needs one."""
+    judge = config.quality.judge
+    if judge is not None:
+        try:
+            Catalog(config).resolve(judge)
+        except FarthingError as mistake:
+            yield f"quality.judge: {mistake.message}"
+        if not config.tiers.expensive:
+            yield "quality.judge is set, but tiers.expensive is empty, and answers are judged against that tier's. Name a model there."
+        return
+    for name, endpoint in config.endpoints.items():
+        if endpoint.quality_floor is not None:
+            yield f"endpoints.{name}.quality_floor is set, but quality.judge names no model, so nobody would watch it. Set quality.judge."
+
+
+def _experiments(config: Config) -> Iterator[str]:
+    for name, experiment in config.experiments.items():
+        key = f"experiments.{name}"
+        if len(experiment.arms) < 2:
+            yield f"{key} needs at least two arms: [{key}.arms.NAME] with a share each."
+        if (shares := sum(arm.share for arm in experiment.arms.values())) > 1 + 1e-9:
+            yield f"{key}: the shares of its arms add up to {shares:g}; at most 1 is there to split."
+        for arm, settings in experiment.arms.items():
+            if "=" in name + arm:
+                yield f"{key}.arms.{arm}: names of experiments and arms may not hold '='."
+            for lever in settings.levers_off or ():
+                if lever not in SWITCHABLE:
+                    yield f"{key}.arms.{arm}.levers_off names '{lever}', which is no lever. {_choose(lever, SWITCHABLE)}"
+            try:
+                inside = overlay(config, experiment, settings)
+                Catalog(inside)
+            except ConfigError as mistake:
+                yield f"{key}.arms.{arm}: {mistake.message}"
+            else:
+                yield from (f"{key}.arms.{arm}: {line}" for line in _rules(inside) if line not in _rules(config))
 
 
 def _choose(given: str, known: Mapping[str, object] | tuple[str, ...]) -> str:

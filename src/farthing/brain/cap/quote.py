@@ -17,6 +17,8 @@ INPUT_MARGIN_PERCENT = 15
 CLAUDE_MARGIN_PERCENT = 40
 # A large picture costs about this much at the providers that publish a formula; its size is not known here.
 MEDIA_TOKENS = 1600
+# OpenAI's own newer models refuse `max_tokens`; most other servers know nothing else.
+_NEW_LIMIT_HOSTS = ("api.openai.com", ".openai.azure.com")
 
 
 def max_output_tokens(inbound: Inbound, config: Config, target: Target) -> int:
@@ -53,3 +55,18 @@ def _dearest_input(inbound: Inbound, rate: Rate) -> Decimal:
     if write is None or write <= rate.input_usd_per_mtok or b"cache_control" not in inbound.body:
         return rate.input_usd_per_mtok
     return write
+
+
+def limit_field(config: Config, service_name: str, dialect: Dialect, body: bytes) -> str:
+    """The field of a body that limits its output: the one that the caller used, else the one that the service knows."""
+    if dialect is Dialect.RESPONSES:
+        return "max_output_tokens"
+    if dialect is Dialect.MESSAGES:
+        return "max_tokens"
+    if b'"max_completion_tokens"' in body:
+        return "max_completion_tokens"
+    if b'"max_tokens"' in body:
+        return "max_tokens"
+    service = config.services.get(service_name)
+    new = service is not None and any(host in service.base_url for host in _NEW_LIMIT_HOSTS)
+    return "max_completion_tokens" if new else "max_tokens"

@@ -4,7 +4,7 @@ Every row reads the text as a person sees it (see `disguise`). The verdict is on
 end, so that streaming and whole answers get the same one.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,8 +13,11 @@ from farthing.brain.check.disguise import without_surrogates
 from farthing.brain.check.redact import redact_counted
 from farthing.brain.check.spans import Pattern, apart, compile_pattern, find_spans, matches, replace
 from farthing.config import Guard
+from farthing.wire.patch import patch
 
 Where = Literal["input", "output"]
+
+_TEXT_FIELDS = ("messages", "input", "system", "instructions")
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -56,6 +59,25 @@ class Guardrails:
             text, found = redact_counted(text)
             redactions += found
         return GuardVerdict(None, text, redactions)
+
+    def clean_body(self, body: bytes) -> bytes:
+        """A request body without what the rows take out of its texts; the very same bytes when that is nothing. Raises on a body it cannot read."""
+        fields: dict[str, Any] = msgspec.json.decode(body)
+        changes: dict[str, bytes | None] = {}
+        for name in _TEXT_FIELDS:
+            if name in fields and (clean := self._walk(fields[name])) != fields[name]:
+                changes[name] = msgspec.json.encode(clean)
+        return patch(body, changes) if changes else body
+
+    def _walk(self, value: Any) -> Any:
+        """Every text in a tree, inspected; pictures and other encoded payloads are left alone."""
+        if isinstance(value, str):
+            return value if value.startswith("data:") else self.inspect(value, "input").text
+        if isinstance(value, list):
+            return [self._walk(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(value, dict):
+            return {name: item if name == "data" else self._walk(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return value
 
     def cut(self, text: str) -> tuple[str, bool]:
         """The answer within `max_answer_chars`, and whether something was cut."""

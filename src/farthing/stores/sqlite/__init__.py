@@ -3,6 +3,7 @@
 from farthing.stores.sqlite.answers import AnswerStore, Changes, Dropped, StoredAnswer
 from farthing.stores.sqlite.book import Book
 from farthing.stores.sqlite.group import Counts
+from farthing.stores.sqlite.judgements import Judgements
 from farthing.stores.sqlite.keys import Key, Keys
 
-__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "Key", "Keys", "StoredAnswer"]
+__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "Judgements", "Key", "Keys", "StoredAnswer"]

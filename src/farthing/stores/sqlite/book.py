@@ -115,6 +115,18 @@ class Book:
         self._writer.submit(Op("", future, job=job))
         return await future
 
+    async def spend(self, holds: Sequence[Hold], job: Job) -> Reserved | Refusal:
+        """Book the holds as used and run the job, in one transaction, or neither."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._writer.submit(Op("", future, holds=holds, job=job))
+        return await future
+
+    async def amend(self, releases: Sequence[Release], job: Job) -> int:
+        """True up what was booked and run the job, in one transaction; how many rows it touched."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._writer.submit(Op("", future, releases=releases, job=job))
+        return await future
+
     def run_later(self, job: Job) -> bool:
         """The same without waiting, when there is nothing better to do; `False` when too many wait already."""
         return self._writer.submit_later(Op("", None, job=job))

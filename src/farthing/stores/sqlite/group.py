@@ -24,7 +24,8 @@ _INTEGERS = (-(2**63), 2**63 - 1)
 
 
 class Op(msgspec.Struct, gc=False):
-    """Reserve: holds and intent. Record: holds and row. Settle: row, releases, closes. An undone reserve: releases, closes. A job: job."""
+    """Reserve: holds and intent. Record: holds and row. Settle: row, releases, closes. An undone reserve: releases, closes. A job: job,
+    with holds when it may only run if they fit, with releases that it trues up."""
 
     request_id: str
     future: "asyncio.Future[Outcome] | None"
@@ -127,7 +128,8 @@ class Ledger:
             if op.row is not None:
                 rows.append(op.row)
             if op.job is not None:
-                op.outcome = op.job(connection)
+                touched = op.job(connection)
+                op.outcome = op.outcome if op.holds else touched
         insert_intents(connection, intents)
         delete_intents(connection, closed)
         if insert_requests(connection, rows) != len(rows):

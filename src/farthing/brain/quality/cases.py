@@ -1,0 +1,83 @@
+"""Which settled answers become cases, and what is under test in them. Pure."""
+
+from fnmatch import fnmatchcase
+
+from farthing.brain.ports import CatalogPort
+from farthing.brain.quality.base import Case
+from farthing.core.account import Saver
+from farthing.core.errors import FarthingError
+from farthing.core.exchange import Exchange, Target
+from farthing.core.judgement import Guarded
+from farthing.core.ledger import LedgerRow
+from farthing.core.request import Dialect, Inbound
+
+_OWN = "farthing/"
+_AUTO = "farthing/auto"
+_REUSED: dict[str, Guarded] = {"exact": "cache", "normalised": "cache", "semantic": "semantic"}
+
+
+def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) -> Case | None:
+    """The case of a request that was drawn; `None` when no lever was at work in it, or it must not be asked again."""
+    inbound, served, drawn = x.inbound, x.target, (row.sampled or "").split(",")
+    purpose = "shadow" if "shadow" in drawn else "judge"
+    if purpose not in drawn or served is None or row.outcome != "ok" or not x.answer_text or not _may_be_asked(inbound):
+        return None
+    found = _under_test(inbound, served, row.cache, catalog)
+    if found is None:
+        return None
+    lever, guarded, other = found
+    tested_is_other = lever == "route" and served.tier == "expensive"
+    if tested_is_other and purpose != "shadow":
+        return None
+    if not all(_allowed(inbound.principal.allowed_models, target) for target in (other, judge)):
+        return None
+    return Case(
+        inbound=inbound,
+        answer=x.answer_text,
+        served=served,
+        purpose=purpose,
+        lever=lever,
+        guarded=None if inbound.experiment is not None or tested_is_other or not _by_lever(inbound, guarded) else guarded,
+        other=other,
+        tested_is_other=tested_is_other,
+        tenant=row.tenant,
+        tier=other.tier if tested_is_other else row.model_tier,
+        cache="miss" if tested_is_other else row.cache,
+    )
+
+
+def _under_test(inbound: Inbound, served: Target, cache: str, catalog: CatalogPort) -> tuple[Saver, Guarded, Target] | None:
+    """The lever that gave this answer, and who is asked the same. A reused answer is compared with what the caller would have got."""
+    named = not inbound.peek.model.startswith(_OWN)
+    reused = _REUSED.get(cache)
+    if reused is not None:
+        other = _named(inbound, catalog) if named else catalog.baseline
+        return None if other is None else ("cache", reused, other)
+    if cache == "coalesced" or named:
+        return None  # word for word another's answer; or the very model that was asked for
+    tier = catalog.tier("cheap" if served.tier == "expensive" else "expensive")
+    return ("route", "route", tier[0]) if tier else None
+
+
+def _named(inbound: Inbound, catalog: CatalogPort) -> Target | None:
+    try:
+        return catalog.resolve(inbound.peek.model)
+    except FarthingError:
+        return None
+
+
+def _by_lever(inbound: Inbound, guarded: Guarded) -> bool:
+    """A caller who asks for the cheap tier by name gets it, whatever the guard says: no evidence on what the router does."""
+    return guarded != "route" or inbound.peek.model == _AUTO
+
+
+def _may_be_asked(inbound: Inbound) -> bool:
+    peek = inbound.peek
+    if inbound.dialect is Dialect.EMBEDDINGS or inbound.no_store or peek.n > 1:
+        return False
+    return not (peek.has_tools or peek.has_media or peek.stored_upstream)
+
+
+def _allowed(patterns: tuple[str, ...] | None, target: Target) -> bool:
+    names = (target.model, f"{target.service}/{target.model}")
+    return patterns is None or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
