@@ -23,6 +23,7 @@ from farthing.core.judgement import Stance
 
 FLOOR, DROP, WITHIN, LONG = 0.97, 0.03, 500, 10_000
 HISTORY = 2_000
+BEFORE = -1
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ OTHERS = (NOISY, BARE_10, BARE_20)
 
 
 def first_alarm(task: tuple[Judge, float, int, int, int]) -> int | None:
-    """The sample at which the lever is turned down, counted after `history` samples at parity; `None` when it never is."""
+    """The sample at which the lever is turned down, counted after `history` samples at parity; `None` when it never is,
+    `BEFORE` when it was in error during those."""
     judge, quality, history, samples, seed = task
     draw, stance = random.Random(seed), Stance()
     for _, pair in zip(range(history), judge.pairs(draw, 1.0), strict=False):
         stance = observe(stance, *pair, FLOOR)
         if has_broken(stance):
-            return 0
+            return BEFORE
     for number, pair in zip(range(samples), judge.pairs(draw, quality), strict=False):
         stance = observe(stance, *pair, FLOOR)
         if has_broken(stance):
@@ -121,7 +123,7 @@ def _of(judge: Judge, runs: int, many, *, graded: bool) -> list[Figure]:
     between = many(first_alarm, judge, 0.985, LONG, max(runs // 5, 20))
     edge = many(first_alarm, judge, FLOOR, LONG, max(runs // 5, 20))
     fresh = many(first_alarm, judge, FLOOR - DROP, 3000, runs)
-    later = many(first_alarm, judge, FLOOR - DROP, 3000, runs, HISTORY)
+    later = [one for one in many(first_alarm, judge, FLOOR - DROP, 3000, runs, HISTORY) if one != BEFORE]
     back = many(first_held, judge, 1.0, 3000, max(runs // 5, 20))
     delays = sorted(3001 if one is None else one for one in later)
     note = f"{runs} runs; spread of a sample {judge.spread():.3f}"
