@@ -10,8 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from _harness import Figure, print_table, save
 from farthing.config import Store
+from farthing.core.account import Account, Saver
 from farthing.core.ledger import LedgerRow
 from farthing.lab.report import report
 from farthing.stores.sqlite import database
@@ -22,14 +25,18 @@ DECISIONS = (
     '{"lever":"route","action":"cheap","reason":"rule \'short question\': 31 < 128 tokens asked","saved_usd":"0.00123"}]'
 )
 BATCH_ROWS = 16_000
+MODELS = {"cheap": "gpt-4o-mini", "expensive": "gpt-4o"}
 
 
 def rows(wanted: int) -> Iterator[tuple[object, ...]]:
-    """Rows as a gateway would write them, three to a run."""
+    """Rows as a gateway would write them, three to a run, each with its account."""
     draw = random.Random(1)
-    plain: dict[str, Any] = {**dict.fromkeys(LedgerRow.__struct_fields__), "dialect": "chat", "outcome": "ok", "status": 200}
+    plain: dict[str, Any] = {**dict.fromkeys(LedgerRow.__struct_fields__), "dialect": "chat", "outcome": "ok", "status": 200, "provider": "openai"}
     for number in range(wanted):
-        hit = draw.random() < 0.3
+        hit, tier = draw.random() < 0.3, draw.choice(("cheap", "expensive"))
+        baseline = draw.randrange(10**9, 10**10)
+        cost = 0 if hit else draw.randrange(10**8, 10**9) if tier == "cheap" else baseline - draw.randrange(10**8)
+        asked = draw.randrange(40, 2000)
         yield tuple(
             {
                 **plain,
@@ -38,20 +45,38 @@ def rows(wanted: int) -> Iterator[tuple[object, ...]]:
                 "received_at": 1.7e9 + number / 10,
                 "endpoint": draw.choice(("faq", "search", "chat")),
                 "tenant": draw.choice(("a", "b", "c", "d")),
-                "model_tier": draw.choice(("cheap", "expensive")),
-                "model_name": draw.choice(("small", "large")),
-                "tokens_in": draw.randrange(2000),
+                "model_tier": tier,
+                "model_name": MODELS[tier],
+                "tokens_in": asked,
                 "tokens_out": draw.randrange(500),
                 "latency_total_ms": draw.lognormvariate(5, 1),
                 "first_token_ms": None if hit else draw.lognormvariate(4, 1),
                 "overhead_ms": draw.random(),
                 "cache": "exact" if hit else "miss",
                 "num_llm_calls": 0 if hit else 1,
-                "cost_picousd": 0 if hit else draw.randrange(10**9),
-                "baseline_cost_picousd": draw.randrange(10**9, 10**10),
+                "cost_picousd": cost,
+                "baseline_cost_picousd": baseline,
                 "decisions": DECISIONS,
+                "account": account(draw, baseline - cost, asked, hit=hit, tier=tier),
             }.values()
         )
+
+
+def account(draw: random.Random, saved: int, asked: int, *, hit: bool, tier: str) -> str:
+    """The difference split over one to three levers; a reused answer's part is an estimate."""
+    first: Saver = "cache" if hit else "route" if tier == "cheap" else "diet"
+    parts: dict[Saver, int] = {first: saved}
+    if not hit and draw.random() < 0.5:
+        parts = {first: saved - saved // 3, "output": saved // 3}
+    ranged = {lever: part for lever, part in parts.items() if lever in ("cache", "output")}
+    made = Account(
+        saved=parts,
+        low={lever: part * 9 // 10 for lever, part in ranged.items()},
+        high={lever: part * 11 // 10 for lever, part in ranged.items()},
+        extra={"repair": saved // 20} if not hit and draw.random() < 0.02 else {},
+        prompt=None if hit else (asked // 4, asked // 4, 0, asked - 2 * (asked // 4)),
+    )
+    return msgspec.json.encode(made).decode()
 
 
 def write(path: Path, wanted: int) -> None:

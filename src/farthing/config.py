@@ -176,6 +176,7 @@ class Endpoint(_Table, frozen=True):
         Ratio | None,
         _key("Least quality of what levers give here, as a share of the expensive tier's: 0.97. A lever that breaks it is turned down."),
     ] = None
+    value_usd: Annotated[NotNegative | None, _key("What one interaction (run) is worth in USD; `farthing report` shows the margin.")] = None
 
 
 class Limits(_Table, frozen=True):

@@ -12,7 +12,7 @@ import pytest
 
 from farthing import __version__
 from farthing.settings import load
-from tests.lab.test_report import write
+from tests.fakes.ledger import write
 
 TOML = """
 [server]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing.cli.traffic import Sent
-    from farthing.lab.report_figures import Report
+    from farthing.lab.report import Report
 
 _CALLERS = 8
 _STOPS = "\nThis gateway stops now: `farthing demo --keep` leaves it up, `farthing serve` starts your own."
@@ -47,15 +47,15 @@ def demo(
 
 
 def _tell(paper: "Console", sent: "Sent", figures: "Report") -> None:
-    from farthing.lab.report_table import economics_table, levers_table, total_table
+    from farthing.lab.report.account_table import economics_table, estimates_line
+    from farthing.lab.report.tables import total_table
 
     paper.print(f"{sent.answered} answers in {sent.seconds:.1f} s" + "".join(f", {count} x {what}" for what, count in sent.failed.items()))
     paper.print()
-    paper.print(economics_table(figures.total))
+    paper.print(economics_table(figures.total, paper.width))
+    for line in estimates_line(figures.total.account) if figures.total.account else ():
+        paper.print(line, highlight=False)
     paper.print()
-    if figures.levers:
-        paper.print(levers_table(figures))
-        paper.print()
     paper.print(total_table(figures.total))
 
 

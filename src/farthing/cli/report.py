@@ -1,18 +1,23 @@
 """`farthing report`: unit economics from the ledger, while the gateway runs or not."""
 
 import time
+from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farthing.cli import when
-from farthing.cli.options import ConfigPath, StorePath, store_path
+from farthing.cli.options import ConfigPath, StorePath, loaded
 
 
 def report(
     since: Annotated[str | None, typer.Option(help="From when: 24h, 7d, or a date such as 2026-11-22; default: the beginning.")] = None,
     until: Annotated[str | None, typer.Option(help="To when, in the same words; default: now.")] = None,
-    by: Annotated[str, typer.Option(help="Group by, comma-separated: endpoint, tier, model, tenant, task, provider, key, cache, outcome, day.")] = "",
+    by: Annotated[
+        str,
+        typer.Option(help="Group by, comma-separated: endpoint, tier, model, tenant, task, provider, key, cache, outcome, experiment, day; or none."),
+    ] = "endpoint,tier",
     json: Annotated[bool, typer.Option("--json", help="Print JSON; money as exact decimal text.")] = False,
     config: ConfigPath = None,
     store: StorePath = None,
@@ -20,11 +25,19 @@ def report(
     """Print what requests cost, how fast they were, and what was saved."""
     from farthing.cli.paper import console
     from farthing.lab.report import report as read
-    from farthing.lab.report_table import as_json, print_report
+    from farthing.lab.report.export import as_json
+    from farthing.lab.report.tables import print_report
+    from farthing.models.prices import PriceBook
 
-    now = time.time()
-    names = tuple(part.strip() for part in by.split(",") if part.strip())
-    figures = read(store_path(config, store), _instant(since, now, "--since"), _instant(until, now, "--until"), names)
+    now, settings = time.time(), loaded(config).config
+    figures = read(
+        store if store is not None else Path(settings.store.path),
+        _instant(since, now, "--since"),
+        _instant(until, now, "--until"),
+        tuple(dict.fromkeys(part for part in map(str.strip, by.split(",")) if part not in ("", "none"))),
+        rates=PriceBook(settings.models).rate,
+        values_usd={name: Decimal(str(row.value_usd)) for name, row in settings.endpoints.items() if row.value_usd is not None},
+    )
     if json:
         typer.echo(as_json(figures))
     else:

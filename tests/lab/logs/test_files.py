@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from farthing.core.errors import ConfigError
 from farthing.core.request import Turn
 from farthing.lab.logs import cutting, open_logs, read_block
+from tests.fakes.ledger import write
 from tests.lab.logs import samples
-from tests.lab.test_report import write
 
 LINE = json.dumps(samples.EXCHANGES["request and response"]) + "\n"
 

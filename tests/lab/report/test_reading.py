@@ -14,37 +14,11 @@ from hypothesis import strategies as st
 
 from farthing.config import Store
 from farthing.core.errors import ConfigError, StoreUnavailable
-from farthing.core.ledger import LedgerRow
 from farthing.lab.report import report
 from farthing.stores.sqlite import database
-from farthing.stores.sqlite.rows import insert_requests
+from tests.fakes.ledger import write
 
 NANO = 1_000  # picodollars in a nanodollar
-
-PLAIN: dict[str, Any] = {
-    **dict.fromkeys(LedgerRow.__struct_fields__),
-    "endpoint": "faq",
-    "dialect": "chat",
-    "tenant": "acme",
-    "model_tier": "cheap",
-    "model_name": "small",
-    "cache": "miss",
-    "latency_total_ms": 100.0,
-    "num_llm_calls": 1,
-    "decisions": "[]",
-    "outcome": "ok",
-    "status": 200,
-}
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """A store whose ledger holds these rows, each a change to `PLAIN`."""
-    store = Store(path=str(path))
-    database.prepare(store)
-    numbered = [{**PLAIN, "request_id": f"req_{n}", "run_id": f"run_{n}", "received_at": 1000.0 + n, **row} for n, row in enumerate(rows)]
-    with closing(database.connect(store)) as connection:
-        insert_requests(connection, [tuple(row.values()) for row in numbered])
-    return path
 
 
 @pytest.fixture
@@ -54,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_an_empty_ledger_knows_nothing(path: Path) -> None:
     figures = report(write(path, []), by=("tier",))
-    assert (figures.total.requests, figures.groups, figures.levers) == (0, (), ())
+    assert (figures.total.requests, figures.groups, figures.claims, figures.quality, figures.total.account) == (0, (), (), (), None)
     assert figures.total.cost.total_usd is None
     assert figures.total.savings.saved_usd is None
     assert figures.total.latency_ms.p99 is None
@@ -141,19 +115,14 @@ def test_the_window_holds_its_start_and_not_its_end(path: Path) -> None:
     assert [group.of["day"] for group in report(path, by=("day",)).groups] == ["1970-01-01"]
 
 
-def test_levers_add_up_what_their_decisions_claim(path: Path) -> None:
+def test_decisions_say_which_levers_spared_tokens_or_failed_open(path: Path) -> None:
     cache = '{"lever":"cache","action":"exact","reason":"seen","saved_usd":"0.000000000001","saved_tokens":12}'
     route = '{"lever":"route","action":"cheap","reason":"short","saved_usd":"0.1"}'
     broken = '{"lever":"diet","action":"none","reason":"boom","failed_open":true}'
-    silent = '{"lever":"classify","action":"qa","reason":"rule 3"}'
-    levers = report(
-        write(path, [{"decisions": f"[{silent},{cache},{broken}]"}, {"decisions": f"[{cache},{route}]"}, {"decisions": f"[{silent}]"}])
-    ).levers
-    assert [(line.lever, line.claims, line.saved_usd, line.saved_tokens, line.failed_open) for line in levers] == [
-        ("cache", 2, Decimal("0.000000000002"), 24, 0),
-        ("diet", 0, None, None, 1),
-        ("route", 1, Decimal("0.1"), None, 0),
-    ]
+    torn = '[{"lever":"diet","failed_open":tr'
+    rows = [{"decisions": f"[{cache},{broken}]"}, {"decisions": f"[{cache},{route}]"}, {"decisions": torn}, {"decisions": None}]
+    claims = report(write(path, rows)).claims
+    assert [(line.lever, line.saved_tokens, line.failed_open) for line in claims] == [("cache", 24, 0), ("diet", None, 1)]
 
 
 def test_reading_changes_nothing_and_works_beside_a_writer(path: Path) -> None:
