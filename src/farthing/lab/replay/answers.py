@@ -111,7 +111,7 @@ class LoggedModels:
         limit = step.x.inbound.peek.max_output_tokens if ours is None else ours
         logged = asked.call
         told = None
-        if logged.model is not None and same_model(logged.model) == same_model(call.model):
+        if logged.model is not None and same_model(logged.model, call.model):
             told = self._logged(asked, ours)
         if told is None and asked.prompt is not None:
             told = self._recorded(asked, call.model, limit)
@@ -142,7 +142,7 @@ class LoggedModels:
         return _cut(told, limit)
 
     def _recorded(self, asked: Asked, model: str, limit: int | None) -> Told | None:
-        known = self._fit.answers.find(asked.prompt or b"", same_model(model))
+        known = self._fit.recorded(asked.prompt or b"", model)
         if known is None:
             return None
         given = known.tokens_in if known.tokens_in is not None else self._input(asked, model)

@@ -22,7 +22,21 @@ FEWEST_LENGTHS = 20  # fewer at an endpoint say less about it than all that the 
 UNKNOWN = nan
 _REUSED = frozenset({"exact", "normalised", "semantic", "coalesced", "hit", "true", "cached", "yes", "1"})
 
-same_model = lru_cache(maxsize=4096)(family)
+_family = lru_cache(maxsize=4096)(family)
+
+
+@lru_cache(maxsize=4096)
+def plain(model: str) -> str:
+    """A model's name without its vendor."""
+    return model.lower().rpartition("/")[2]
+
+
+@lru_cache(maxsize=4096)
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean one model: `gpt-4o` is whichever snapshot the log names, two snapshots are two models."""
+    if plain(one) == plain(other):
+        return True
+    return _family(one) == _family(other) and _family(one) in (plain(one), plain(other))
 
 
 class Mean(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +175,7 @@ class Fit:
         self.models: dict[tuple[str | None, str], int] = {}  # provider and model of the traffic: how often
         self._tokens = tokens
         self._lengths: dict[tuple[str | None, str], Lengths] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
 
     def learn(self, asked: Asked, *, traffic: bool = True) -> None:
         """One call. `traffic`: false for recorded answers beside the log."""
@@ -172,7 +187,7 @@ class Fit:
             self.models[named] = self.models.get(named, 0) + 1
         if failed(call) or (written := self.written(call)) is None:
             return
-        model = same_model(call.model)
+        model = plain(call.model)
         reused = was_reused(call)
         latency_s, first_s = (None, None) if reused else (call.latency_s, call.first_token_s)
         for endpoint in (asked.endpoint, None) if traffic else (None,):
@@ -188,9 +203,29 @@ class Fit:
 
     def lengths(self, endpoint: str, model: str) -> Lengths | None:
         """The model's answers at that endpoint, or at all of them where it wrote few there; `None`: the log has none."""
-        model = same_model(model)
-        here = self._lengths.get((endpoint, model))
-        return here if here is not None and len(here) >= FEWEST_LENGTHS else self._lengths.get((None, model), here)
+        name = next(iter(self.names(model)), None) or next(iter(self._kin(model)), None)
+        if name is None:
+            return None
+        here = self._lengths.get((endpoint, name))
+        return here if here is not None and len(here) >= FEWEST_LENGTHS else self._lengths.get((None, name), here)
+
+    def recorded(self, prompt: bytes, model: str) -> Known | None:
+        """What the model said to this prompt, as far as somebody kept it."""
+        found = (self.answers.find(prompt, name) for name in self.names(model))
+        return next((known for known in found if known is not None), None)
+
+    def names(self, model: str) -> tuple[str, ...]:
+        """What the log calls this model: its own name first."""
+        found = self._names.get(model)
+        if found is None:
+            own = plain(model)
+            known = sorted(name for endpoint, name in self._lengths if endpoint is None and same_model(name, model))
+            found = self._names[model] = tuple(sorted(known, key=lambda name: name != own))
+        return found
+
+    def _kin(self, model: str) -> list[str]:
+        """Other snapshots of the same family: what they write is as long, whatever it says."""
+        return sorted(name for endpoint, name in self._lengths if endpoint is None and _family(name) == _family(model))
 
     def merge(self, other: "Fit") -> None:
         """Add what another part of the log knows."""
@@ -205,6 +240,7 @@ class Fit:
         if found is None:
             title = model if endpoint is None else f"{model} at {endpoint}"
             found = self._lengths[(endpoint, model)] = Lengths(title)
+            self._names.clear()
         return found
 
 

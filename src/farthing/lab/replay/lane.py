@@ -25,7 +25,7 @@ from farthing.lab.replay.answers import LoggedModels, Step
 from farthing.lab.replay.asked import AUTO, Asked, inbound_of, unread_signals
 from farthing.lab.replay.book import MemoryBook
 from farthing.lab.replay.columns import UNKNOWN_COST, Columns, Names
-from farthing.lab.replay.fit import Fit, same_model
+from farthing.lab.replay.fit import Fit, plain, same_model
 from farthing.lab.replay.stage import dialects_by_service, with_logged_models
 from farthing.lab.replay.virtual import LogClock, VirtualLoop
 from farthing.models.tokens import TokenCounter
@@ -88,8 +88,9 @@ class Lane:
             tokens=shared.tokens,
             cache=CacheLever(staged.cache),
         )
+        self.house.keeps_accounts = False
         catalog = self.house.catalog
-        self._tiers = {same_model(target.model): target.tier for tier in ("expensive", "cheap") for target in catalog.tier(tier)}
+        self._tiers = {plain(target.model): target.tier for tier in ("expensive", "cheap") for target in catalog.tier(tier)}
         self._routes = any(map(catalog.tier, ("cheap", "expensive")))
 
     def start(self, asked: Asked) -> None:
@@ -141,7 +142,10 @@ class Lane:
 
     def tier(self, target: Target) -> str:
         """The tier that it was chosen for, else the one that lists it."""
-        return target.tier or self._tiers.get(same_model(target.model), "")
+        if target.tier:
+            return target.tier
+        own = self._tiers.get(plain(target.model))
+        return own or next((tier for name, tier in self._tiers.items() if same_model(name, target.model)), "")
 
     def _cost(self, step: Step) -> Decimal | None:
         """As the brain counted it; an estimated output at its mean length instead of the length that was drawn for it."""
@@ -179,7 +183,7 @@ class Lane:
         if x.cache in _SAME_QUESTION:
             return self._scores.get(x.cache_entry or "")
         if x.cache == "coalesced" and x.target is not None and step.asked.prompt is not None:
-            known = self._shared.fit.answers.find(step.asked.prompt, same_model(x.target.model))
+            known = self._shared.fit.recorded(step.asked.prompt, x.target.model)
             return None if known is None else known.score
         return None
 

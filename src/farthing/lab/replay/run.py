@@ -21,7 +21,7 @@ from farthing.models.tokens import TokenCounter
 
 AS_LOGGED = "as logged"
 _DAY_S = 86_400
-_GC_OBJECTS = 50_000
+_GC_OBJECTS = 200_000
 
 ReadLogs = Callable[[], Iterable[LoggedCall]]  # read anew at every call
 
