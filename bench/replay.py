@@ -29,21 +29,8 @@ from farthing.settings import decode
 
 GOAL_PER_S = 5_000
 SYSTEM = "You are the assistant of a shop that sells lamps. Answer in one short paragraph, politely, and only from what you know of the shop. " * 5
-TOPICS = [
-    "delivery",
-    "returns",
-    "warranty",
-    "bulbs",
-    "dimmers",
-    "sockets",
-    "garden lights",
-    "opening hours",
-    "gift cards",
-    "invoices",
-    "colour temperature",
-    "installation",
-]
-ASKS = ["What should I know about {}?", "How do {} work at your shop?", "Tell me about {} and what it costs", "Is there a rule for {}?"]
+TOPICS = ("delivery", "returns", "warranty", "bulbs", "dimmers", "sockets", "garden lights", "opening hours", "gift cards", "invoices", "fitting")
+ASKS = ("What should I know about {}?", "How do {} work at your shop?", "Tell me about {} and what it costs", "Is there a rule for {}?")
 SPEED_TOML = graded.models_toml("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18") + (
     '\n[tiers]\ncheap = ["openai/gpt-4o-mini-2024-07-18"]\nexpensive = ["openai/gpt-4o-2024-08-06"]\n'
     '\n[limits.tenant."*"]\nrequests_per_minute = 1000000\ndaily_usd = 1000000\n'
@@ -152,10 +139,9 @@ def _rules(below: int) -> str:
 
 def _by_hand(found: Replay, at: int, grades: dict[tuple[str, str], float]) -> tuple[float, int]:
     """The mean grade of what each prompt's chosen model said, without the replay's own books."""
-    words, lane = found.names.words.values, found.lanes[at]
-    given = [
-        grades[(prompt, words[code])] for prompt, code in zip(found.requests.ids, lane.columns.model, strict=True) if (prompt, words[code]) in grades
-    ]
+    words, chosen = found.names.words.values, found.lanes[at].columns.model
+    pairs = [(prompt, words[code]) for prompt, code in zip(found.requests.ids, chosen, strict=True)]
+    given = [grades[pair] for pair in pairs if pair in grades]
     return sum(given) / len(given), len(given)
 
 
