@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = Path(os.environ.get("FARTHING_BENCH_TOOL", ROOT.parent / "shared" / "bench"))
-OUT = ROOT / "bench" / "out"
+OUT = Path(os.environ.get("FARTHING_BENCH_OUT", ROOT / "bench" / "out"))
 GATEWAY_CORE, LOAD_CORE = "0", "1"
 sys.path.insert(0, str(ROOT))
 

@@ -1,14 +1,20 @@
-"""Fill the table of figures in README.md from bench/out/*.json, which the other scripts write: `python bench/readme.py`."""
+"""Fill the tables of README.md from bench/out/*.json, which the other scripts write: `python bench/readme.py`.
+
+`python bench/readme.py savings` fills the table of savings alone: where only that script ran, the other figures stay as they are.
+"""
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from _harness import OUT, ROOT
+from _savings_table import lines
 
 README = ROOT / "README.md"
 _TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+_SAVINGS = re.compile(r"(<!-- savings -->\n).*?(<!-- /savings -->)", re.DOTALL)
 _HEAD = "| figure | measured | goal | | script |\n|---|---:|---:|---|---|\n"
 
 
@@ -33,6 +39,21 @@ def fill(readme: str) -> str:
     return _TABLE.sub(lambda found: found[1] + table + (f"\n{listed}" if listed else "") + found[2], readme)
 
 
+def fill_savings(readme: str) -> str:
+    """The text with its table of savings made anew, if there is one."""
+    saved = savings()
+    return readme if saved is None else _SAVINGS.sub(lambda found: found[1] + saved + found[2], readme)
+
+
+def savings() -> str | None:
+    """The table of bench/savings.py; `None` where it did not run."""
+    path = OUT / "savings.json"
+    if not path.exists():
+        return None
+    raw = json.loads(path.read_text())["raw"]
+    return "".join(f"{line}\n" for line in lines(raw["sets"], raw["repeats"]))
+
+
 def _value(value: float | None) -> str:
     if value is None:
         return "unknown"
@@ -51,4 +72,5 @@ def _goal(figure: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text()))
+    text = fill_savings(README.read_text())
+    README.write_text(text if sys.argv[1:] == ["savings"] else fill(text))
