@@ -160,6 +160,7 @@ QUALITY = (
             f"{added(names.JUDGED, ENDPOINT, over='1h', by=['tier', 'source'])}"
         },
         unit="percentunit",
+        width=6,
         help="Sliding hour. The dashboard of the gateway has the intervals.",
     ),
     Panel(
@@ -170,7 +171,17 @@ QUALITY = (
             f"{added(names.REFERENCE_SCORE, ENDPOINT, over='1h', by=['endpoint'])}"
         },
         unit="percentunit",
+        width=6,
         minimum=None,
+    ),
+    Panel(
+        "Verdicts per hour, and answers drawn without one",
+        "timeseries",
+        {
+            "{{source}}": added(names.JUDGED, ENDPOINT, over="1h", by=["source"]),
+            "none: {{reason}}": added(names.UNJUDGED, over="1h", by=["reason"]),
+        },
+        width=6,
     ),
     Panel(
         "Levers turned down by the guard",
@@ -179,6 +190,7 @@ QUALITY = (
             "{{endpoint}} {{lever}}": now(names.LOWERED, ENDPOINT, by=["endpoint", "lever"]),
             "{{action}}": added(names.GUARD, ENDPOINT, over=RATE, by=["action"]),
         },
+        width=6,
     ),
 )
 
