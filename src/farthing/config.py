@@ -150,6 +150,20 @@ class Cache(_Table, frozen=True):
     coalesce: Annotated[bool, _key("Identical requests in flight share one upstream call.")] = True
 
 
+class Diet(_Table, frozen=True):
+    """Sending fewer tokens that say the same. Exact rules only; a user's own words are never touched."""
+
+    enabled: Annotated[bool, _key("Apply the rules.")] = True
+    rules: Annotated[
+        tuple[Literal["whitespace", "markdown", "json", "csv", "html", "log", "duplicates", "boilerplate"], ...],
+        _key("Rules that act, each where it saves tokens (docs/levers/diet.md)."),
+    ] = ("whitespace", "markdown", "json", "csv", "html", "log", "duplicates", "boilerplate")
+    boilerplate: Annotated[
+        tuple[str, ...] | None, _key("Phrases; a line of a document that says nothing else is dropped. Unset: the shipped ones.")
+    ] = None
+    min_tokens: Annotated[int, _key("Prompts shorter than this are not looked at.", ge=0)] = 100
+
+
 class Caps(_Table, frozen=True):
     """Limits of one endpoint. Crossing a target is recorded; reaching an absolute one ends the answer gracefully."""
 
@@ -307,6 +321,7 @@ class Config(_Table, frozen=True):
     tiers: Annotated[Tiers, _key("Cheap and expensive.")] = Tiers()
     route: Annotated[Route, _key("Routing rules.")] = Route()
     cache: Annotated[Cache, _key("Answer reuse.")] = Cache()
+    diet: Annotated[Diet, _key("Prompt diet.")] = Diet()
     endpoints: Annotated[dict[str, Endpoint], _key("Product features by name (x-farthing-endpoint); 'default' for the rest.")] = {}
     tenant_tiers: Annotated[dict[str, str], _key("Tier of a tenant, for rules: acme = 'enterprise'.")] = {}
     limits: Annotated[Limits, _key("Input and rate limits, budgets.")] = Limits()

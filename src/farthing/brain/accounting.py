@@ -11,12 +11,12 @@ from decimal import Decimal
 import msgspec
 
 from farthing.brain.cap import DEFAULT_MAX_OUTPUT_TOKENS
-from farthing.brain.classify.documents import prompt_parts
 from farthing.brain.trip import Trip
 from farthing.core.account import Account, Effect, Saver
 from farthing.core.decision import Decision, LeverName
 from farthing.core.exchange import Attempt, Exchange
 from farthing.core.money import ZERO_USD, from_picousd, to_picousd
+from farthing.core.prompt import prompt_parts
 from farthing.core.request import Dialect
 from farthing.core.usage import Rate, Usage
 from farthing.measure.savings import Bill, settle_account

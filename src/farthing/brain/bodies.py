@@ -23,7 +23,7 @@ def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
     inbound = trip.x.inbound
     spoken = trip.house.models.dialects(target.service)
     stream = inbound.peek.stream or _streams_for_cap(trip)
-    body = inbound.body
+    body = trip.body
     if trip.house.guardrails.active("input"):
         body = _redacted(trip, body)
     limit = _output_limit(trip, target)

@@ -1,8 +1,8 @@
 """The journey of a request, top to bottom.
 
-    admit(cap) -> classify* -> cache? -- hit -------------------------------------------.
-                  miss -> route -> quote(cap) -> send(models) -> check -> store(cache)  |
-                                           settle(cap) -> publish(measure) -> reply <---'
+    admit(cap) -> classify* -> cache? -- hit ---------------------------------------------------.
+                  miss -> diet -> route -> quote(cap) -> send(models) -> check -> store(cache)  |
+                                                   settle(cap) -> publish(measure) -> reply <---'
 
 * a request that is in the cache keeps the signals it was classified with, which saves a third of a hit.
 The lines below are the journey; each step lives in the room it is named after. Whatever happens, one row is settled, and it is
@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import checking, delivery, reuse, sending, settlement
+from farthing.brain import checking, delivery, dieting, reuse, sending, settlement
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -25,6 +25,7 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
     try:
         sending.admit(trip)
         if not await reuse.serve(trip):
+            dieting.trim(trip)
             targets = sending.route(trip)
             await settlement.reserve(trip, targets)
             await sending.send(trip, targets)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from farthing.brain.cache import CacheLever
 from farthing.brain.check.guard import Guardrails
+from farthing.brain.diet import DietLever
 from farthing.brain.experiments import pick
 from farthing.brain.lengths import OutputLengths
 from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
@@ -54,6 +55,7 @@ class House:
         self.prices = prices
         self.tokens = tokens
         self.listeners = listeners
+        self.diet = DietLever(config.diet)
         self.lengths = OutputLengths()
         self.hits = HitAccounts()
         self.watch = watch  # which levers the quality guard turned down

@@ -44,6 +44,7 @@ class Trip:
         if self.on_trial:
             self.sampled = with_draw(self.sampled, "judge")
         self.off = house.levers_off(x.inbound)
+        self.body = x.inbound.body  # what goes upstream: the caller's own bytes until a lever changes them
         self.envelope = Envelope(x.inbound, house.config)
         self.holds: tuple[Hold, ...] = ()
         self.seated = False  # an intent of this request is in the book

@@ -12,14 +12,19 @@ _SYSTEM = ("system", "developer")
 
 def document_chars(text: str) -> int:
     """Characters of the text that stand between passage tags; nested ones count once."""
+    return sum(stop - start for start, stop in document_spans(text))
+
+
+def document_spans(text: str) -> list[tuple[int, int]]:
+    """Where documents stand, tags included; nested ones are part of the outer one."""
     if "</" not in text:
-        return 0
-    found = 0
-    spans = sorted(span for tag in PASSAGE_TAGS for span in _spans(text, tag))
-    end = 0
-    for start, stop in spans:
-        found += max(0, stop - max(start, end))
-        end = max(end, stop)
+        return []
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(span for tag in PASSAGE_TAGS for span in _spans(text, tag)):
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
     return found
 
 

@@ -1,0 +1,48 @@
+"""Rules for running text and Markdown: space that says nothing, comments and badges that no model needs."""
+
+import re
+
+_INVISIBLE = re.compile("[\u200b\u200c\u2060\ufeff\u00ad]")
+_TRAILING = re.compile(r"(?m)[ \t]+$")
+_HARD_BREAK = re.compile(r"(?m)(?<=\S)  $(?=\n[^\n])")
+_MARK = "\ue002"
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+_INNER_SPACES = re.compile(r"(?m)^(\S+(?: \S+)*) {2,}(\S+(?: \S+)*)$")
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_BADGE = re.compile(r"\[!\[[^\]\n]*\]\([^)\n]*\)\]\([^)\n]*\)[ \t]*")
+_RULE = re.compile(r"(?m)^([-*_=])\1{3,}$")
+_TABLE_LINE = re.compile(r"(?m)^[ \t]*\|.*\|[ \t]*$")
+_TABLE_PADDING = re.compile(r"[ \t]*\|[ \t]*")
+_TABLE_RULE = re.compile(r"(:?)-{2,}(:?)")
+_CLOSING_HASHES = re.compile(r"(?m)^(#{1,6} .*?\S)[ \t]+#+$")
+
+
+def whitespace(text: str) -> str:
+    """No invisible characters, no space at the end of a line (two before a line of text are Markdown's line break), one blank line at most."""
+    text = text.replace("\r\n", "\n")
+    text = _INVISIBLE.sub("", text)
+    text = _HARD_BREAK.sub(_MARK, text)
+    text = _TRAILING.sub("", text).replace(_MARK, "  ")
+    text = _INNER_SPACES.sub(r"\1 \2", text)
+    return _BLANK_LINES.sub("\n\n", text).strip("\n")
+
+
+def markdown(text: str) -> str:
+    """The same rendered text: comments, badges, table padding, long rules and closing hashes go. Front matter stays: its dates and titles answer questions."""
+    if "<!--" in text:
+        text = _COMMENT.sub("", text)
+    if "[![" in text:
+        text = _BADGE.sub("", text)
+    if "|" in text:
+        text = _TABLE_LINE.sub(_narrow, text)
+    text = _RULE.sub(r"\1\1\1", text)
+    return _CLOSING_HASHES.sub(r"\1", text)
+
+
+def _narrow(match: "re.Match[str]") -> str:
+    line = match[0].strip()
+    if "\\|" in line:
+        return match[0]
+    cells = _TABLE_PADDING.sub("|", line)
+    return _TABLE_RULE.sub(r"\1-\2", cells) if not cells.strip("|-: ") else cells
