@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import compare, config, demo, keys, replay, report, serve
+from farthing.cli import compare, config, demo, diet, keys, replay, report, serve
 
 app = typer.Typer(
     name="farthing",
@@ -17,6 +17,7 @@ app.command("demo")(demo.demo)
 app.command("report")(report.report)
 app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
+app.command("diet")(diet.diet)
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 

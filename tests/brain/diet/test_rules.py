@@ -86,6 +86,15 @@ def test_minify_keeps_the_spelling_of_numbers_and_the_words_around() -> None:
     )
 
 
+def test_minify_writes_letters_as_letters() -> None:
+    value = {"city": "Zürich 🙂", "quote": 'a "b" \\u00e9 \n\x01', "more": "Ελλάδα", "lone": "\\ud83d"}
+    text = json.dumps(value)
+    made = minify(text)
+    assert "Zürich 🙂" in made
+    assert json.loads(made) == value
+    assert minify(made) == made
+
+
 def test_minify_leaves_broken_json() -> None:
     for text in ('{"a": 1, "b": [1, 2, 3, 4, 5, 6 }', '{"a": 1, "b": "never closed, at all', "{'single': 'quotes', 'are': 'python'}"):
         assert minify(text) == text

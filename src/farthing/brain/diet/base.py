@@ -28,6 +28,7 @@ class Trim(msgspec.Struct, frozen=True):
     part: Part
     before: str
     after: str
+    saved_tokens: int
 
 
 class Dieted(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ class DietLever:
         trims, changed = self._trim(slots(inbound.dialect, fields), lambda text: tokens.count(text, model))
         if not trims:
             return _UNCHANGED
-        saved = sum(tokens.count(trim.before, model) - tokens.count(trim.after, model) for trim in trims)
+        saved = sum(trim.saved_tokens for trim in trims)
         names = ", ".join(dict.fromkeys(trim.rule for trim in trims))
         return Dieted(
             fields={name: msgspec.json.encode(fields[name]) for name in changed},
@@ -45,6 +45,10 @@ class DietLever:
             decision=Decision("diet", "trimmed", f"{names}: {saved} tokens that said nothing", saved_tokens=saved),
             effect=Effect("diet", input_tokens=saved),
         )
+
+    def trim_text(self, text: str, part: Part, seen: Seen, count: CountTokens) -> tuple[str, list[Trim]]:
+        """One text as that part of a prompt; `seen` is what stood before it."""
+        return self._table.trim(text, part, seen, count)
 
     def _trim(self, found: list[Slot], count: CountTokens) -> tuple[list[Trim], list[str]]:
         trims: list[Trim] = []

@@ -4,15 +4,35 @@ They are taken out before the rules run and put back after, so that no rule has 
 """
 
 import re
+from functools import lru_cache
 
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: no text that means something holds them
-_CODE = r"(?ms)^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|`[^`\n]+`"  # a fence to its end, or to the end of the text
-CODE = re.compile(_CODE)
-WORDS = re.compile(_CODE + r'|"[^"\n]{1,400}"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|\]\([^)\s]+\)')
+_CODE = (("`", r"`[^`\n]+`"), ("```", r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)"), ("~~~", r"^[ \t]*~~~.*?(?:^[ \t]*~~~[ \t]*$|\Z)"))
+_WORDS = (('"', r'"[^"\n]{1,400}"'), ("“", r"“[^”\n]{1,400}”"), ("«", r"«[^»\n]{1,400}»"), ("](", r"\]\([^)\s]+\)"))
+
+
+class Protected:
+    """A set of things to keep. Only what may occur in a text is looked for: most texts hold none of it."""
+
+    def __init__(self, kinds: tuple[tuple[str, str], ...]) -> None:
+        self._kinds = kinds
+
+    def pattern(self, text: str) -> "re.Pattern[str] | None":
+        """What matches in this text; `None` where nothing can."""
+        return _compiled(tuple(pattern for mark, pattern in reversed(self._kinds) if mark in text))
+
+
+@lru_cache(maxsize=256)
+def _compiled(patterns: tuple[str, ...]) -> "re.Pattern[str] | None":
+    return re.compile("|".join(patterns), re.MULTILINE | re.DOTALL) if patterns else None
+
+
+CODE = Protected(_CODE)
+WORDS = Protected((*_WORDS, *_CODE))
 _HOLE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
-def take_out(text: str, what: "re.Pattern[str]") -> tuple[str, list[str]] | None:
+def take_out(text: str, what: Protected) -> tuple[str, list[str]] | None:
     """The text with numbered holes for all that matches `what`, and what was in them; `None` where it holds our own marks and must be left alone.
 
     `CODE` is fenced and inline code; `WORDS` is that, quoted words and the targets of links.
@@ -20,12 +40,15 @@ def take_out(text: str, what: "re.Pattern[str]") -> tuple[str, list[str]] | None
     if _OPEN in text or _CLOSE in text:
         return None
     kept: list[str] = []
+    pattern = what.pattern(text)
+    if pattern is None:
+        return text, kept
 
     def hole(match: "re.Match[str]") -> str:
         kept.append(match[0])
         return f"{_OPEN}{len(kept) - 1}{_CLOSE}"
 
-    return what.sub(hole, text), kept
+    return pattern.sub(hole, text), kept
 
 
 def put_back(text: str, kept: list[str]) -> str:

@@ -1,10 +1,9 @@
 """One text on a diet: the rules in order, each step on record, and never a token more than before."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from farthing.brain.diet.base import Part, Rule, RuleName, Trim
-from farthing.brain.diet.protect import CODE, WORDS, put_back, take_out
+from farthing.brain.diet.protect import CODE, WORDS, Protected, put_back, take_out
 from farthing.brain.diet.repeats import Seen
 from farthing.brain.diet.rules import data_rules, prose_rules
 
@@ -21,33 +20,46 @@ class Table:
 
     def trim(self, text: str, part: Part, seen: Seen, count: CountTokens) -> tuple[str, list[Trim]]:
         """The text after every rule that helps it, and what each did."""
-        trims: list[Trim] = []
-        for rules, protected in ((self._data, CODE), (self._prose, WORDS)):
-            text = self._run(text, part, rules, protected, count, trims)
+        plate = _Plate(text, part, count)
+        self._run(plate, self._data, CODE)
+        self._run(plate, self._prose, WORDS)
         if self._no_repeats and part in ("system", "tool", "documents"):
-            text = _accept(text, seen.without_repeats(text), "duplicates", part, count, trims)
+            plate.offer("duplicates", seen.without_repeats(plate.text))
         else:
-            seen.read(text)
-        return text, trims
+            seen.read(plate.text)
+        return plate.text, plate.trims
 
-    def _run(self, text: str, part: Part, rules: Sequence[Rule], protected: "re.Pattern[str]", count: CountTokens, trims: list[Trim]) -> str:
-        rules = [rule for rule in rules if part in rule.applies_to]
-        taken = take_out(text, protected) if rules else None
+    def _run(self, plate: "_Plate", rules: Sequence[Rule], protected: Protected) -> None:
+        acting = [rule for rule in rules if plate.part in rule.applies_to]
+        taken = take_out(plate.text, protected) if acting else None
         if taken is None:
-            return text
+            return
         bare, kept = taken
-        for rule in rules:
+        for rule in acting:
             after = rule.apply(bare)
-            if after is not bare and after != bare:
-                whole = put_back(after, kept)
-                if _accept(text, whole, rule.name, part, count, trims) is whole:
-                    bare, text = after, whole
-        return text
+            if after != bare and plate.offer(rule.name, put_back(after, kept)):
+                bare = after
 
 
-def _accept(before: str, after: str, rule: RuleName, part: Part, count: CountTokens, trims: list[Trim]) -> str:
-    """The shorter one of the two, in tokens; a text is never taken away whole."""
-    if after == before or not after.strip() or count(after) >= count(before):
-        return before
-    trims.append(Trim(rule, part, before, after))
-    return after
+class _Plate:
+    """A text while the rules work on it; its tokens are counted once for every state."""
+
+    def __init__(self, text: str, part: Part, count: CountTokens) -> None:
+        self.text = text
+        self.part: Part = part
+        self.trims: list[Trim] = []
+        self._count = count
+        self._tokens: int | None = None
+
+    def offer(self, rule: RuleName, after: str) -> bool:
+        """Take the text that a rule made if it has fewer tokens; a text is never taken away whole."""
+        if after == self.text or not after.strip():
+            return False
+        if self._tokens is None:
+            self._tokens = self._count(self.text)
+        tokens = self._count(after)
+        if tokens >= self._tokens:
+            return False
+        self.trims.append(Trim(rule, self.part, self.text, after, self._tokens - tokens))
+        self.text, self._tokens = after, tokens
+        return True
