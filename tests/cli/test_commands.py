@@ -49,7 +49,17 @@ def farthing(*arguments: str, cwd: Path, **environ: str) -> subprocess.Completed
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = farthing("--help", cwd=tmp_path)
     assert done.returncode == 0
-    assert set(re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE)) == {"serve", "demo", "report", "replay", "compare", "version", "keys", "config"}
+    assert set(re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE)) == {
+        "serve",
+        "demo",
+        "report",
+        "replay",
+        "compare",
+        "diet",
+        "version",
+        "keys",
+        "config",
+    }
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
