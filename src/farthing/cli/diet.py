@@ -63,7 +63,7 @@ def _print(found: "Explained", rate: "Rate | None", model: str, paper: "Console"
     from rich.table import Table
 
     from farthing.lab.diet import diff, worth_usd
-    from farthing.lab.report_table import usd
+    from farthing.lab.report.text import usd
 
     saved, advised = found.tokens_before - found.tokens_after, sum(one.saved_tokens for one in found.advice)
     table = Table(box=None, pad_edge=False)
