@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import compare, config, demo, diet, keys, replay, report, serve
+from farthing.cli import audit, compare, config, demo, diet, keys, replay, report, serve
 
 app = typer.Typer(
     name="farthing",
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("report")(report.report)
+app.command("audit")(audit.audit)
 app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("diet")(diet.diet)

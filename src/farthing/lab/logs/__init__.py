@@ -2,7 +2,7 @@
 
 Guarantees: constant memory; broken records, unreadable and unknown files are counted, sampled and skipped, never fatal; order is that of
 the paths, within a directory by name, within a file as written. What a log does not say is `None`.
-Reads: docs/audit.md lists formats and fields.
+Costs: bench/audit.py. Reads: docs/audit.md lists formats and fields.
 """
 
 from collections import Counter
@@ -49,7 +49,6 @@ class Logs:
     def __init__(self, paths: Sequence[str | Path], since: float | None = None) -> None:
         self.counts = Counts()
         self.since = since
-        self._currencies, self._formats = Counter[str](), Counter[str]()
         self._sources: list[Source] = []
         for path in found([str(path) for path in paths]):
             self.counts.files += 1
@@ -61,7 +60,7 @@ class Logs:
 
     def __iter__(self) -> Iterator[LoggedCall]:
         for block in self.blocks():
-            yield from self.count(read_block(block))
+            yield from self.count(read_block(block, self.since))
 
     def blocks(self) -> Iterator[Block]:
         """The work, to be done here or elsewhere; give each batch to `count`."""
@@ -80,25 +79,18 @@ class Logs:
                 self.counts.empty += [source.path][: _NAMED - len(self.counts.empty)]
 
     def count(self, batch: Batch) -> list[LoggedCall]:
-        """Add a batch to the counts; its calls that are wanted."""
+        """Add a batch to the counts; its calls."""
         counts = self.counts
         counts.records += batch.records
         counts.skipped += batch.skipped
         counts.broken += batch.broken
         counts.broken_samples += batch.samples[: _SAMPLES - len(counts.broken_samples)]
-        self._formats.update(batch.formats)
-        counts.formats = dict(self._formats)
-        calls = batch.calls
-        if (since := self.since) is not None:
-            calls = [call for call in calls if call.received_at is not None and call.received_at >= since]
-            counts.outside += len(batch.calls) - len(calls)
-        counts.calls += len(calls)
-        for call in calls:
-            counts.without_usage += call.tokens_in is None or call.tokens_out is None
-            if call.currency is not None:
-                self._currencies[call.currency] += 1
-                counts.currencies = dict(self._currencies)
-        return calls
+        counts.calls += batch.kept
+        counts.outside += batch.outside
+        counts.without_usage += batch.without_usage
+        counts.formats = _added(counts.formats, batch.formats)
+        counts.currencies = _added(counts.currencies, batch.currencies)
+        return batch.calls
 
     def require_calls(self) -> None:
         """Raises `ConfigError` when nothing that was read holds a call."""
@@ -119,6 +111,10 @@ class Logs:
     def _unreadable(self, path: str, reason: str) -> None:
         self.counts.unreadable_files += 1
         self.counts.unreadable += [(path, reason)][: _NAMED - len(self.counts.unreadable)]
+
+
+def _added(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+    return dict(Counter(counts) + Counter(more)) if more else counts
 
 
 def open_logs(paths: Sequence[str | Path], since: float | None = None) -> Logs:

@@ -41,6 +41,10 @@ class Batch(msgspec.Struct):
     """What a block held. `broken` counts all, `samples` are the first few with place and reason."""
 
     calls: list[LoggedCall] = []
+    kept: int = 0  # calls that are wanted
+    outside: int = 0  # calls before `since`, or without a time when there is one
+    without_usage: int = 0
+    currencies: dict[str, int] = {}
     records: int = 0
     skipped: int = 0  # sound, and no model call
     broken: int = 0
@@ -48,8 +52,8 @@ class Batch(msgspec.Struct):
     formats: dict[str, int] = {}
 
 
-def read_block(block: Block) -> Batch:
-    """Every call of a block; a record that cannot be read costs nothing but itself."""
+def read_block(block: Block, since: float | None = None) -> Batch:
+    """Every call of a block that is not before `since`; a record that cannot be read costs nothing but itself."""
     batch, formats = Batch(), Counter[str]()
     last: Format | None = None
     for number, found in _records(block):
@@ -66,7 +70,18 @@ def read_block(block: Block) -> Batch:
             if len(batch.samples) < SAMPLES:
                 batch.samples.append((source, _reason(fault, found)))
     batch.formats = dict(formats)
+    _sift(batch, since)
     return batch
+
+
+def _sift(batch: Batch, since: float | None) -> None:
+    """Keep what is wanted, and count what it does not say."""
+    calls = batch.calls
+    if since is not None:
+        batch.calls = [call for call in calls if call.received_at is not None and call.received_at >= since]
+    batch.kept, batch.outside = len(batch.calls), len(calls) - len(batch.calls)
+    batch.without_usage = sum(call.tokens_in is None or call.tokens_out is None for call in batch.calls)
+    batch.currencies = dict(Counter(call.currency for call in batch.calls if call.currency is not None))
 
 
 def fitting(names: frozenset[str]) -> Format | None:

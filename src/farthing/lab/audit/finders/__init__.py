@@ -1,0 +1,1 @@
+"""The kinds of waste, one finder each."""
