@@ -1,6 +1,6 @@
 """A `farthing.toml` with the levers that an audit recommends, each with the figure that speaks for it.
 
-Guarantees: it loads as it stands (tests/lab/audit/test_recommend.py); keys are named by environment variable; levers that have no key
+Guarantees: it loads as it stands (tests/lab/audit/test_run.py); keys are named by environment variable; levers that have no key
 yet, and work that is no lever's, stand in it as remarks.
 """
 
