@@ -22,7 +22,7 @@ from farthing.config import Config
 from farthing.lab.logs.base import LoggedCall
 from farthing.lab.replay.document import as_json
 from farthing.lab.replay.figures import Figures, figures
-from farthing.lab.replay.run import Plan, Replay, learn, replay, replay_all
+from farthing.lab.replay.run import Plan, Replay, learn, rare_collections, replay, replay_all
 from farthing.lab.replay.source import Source
 from farthing.models.tokens import TokenCounter
 from farthing.settings import decode
@@ -76,7 +76,8 @@ def speed(count: int) -> list[Figure]:
     began = time.process_time()
     fit, start_s = learn(calls, (), tokens)
     learned = time.process_time()
-    found = replay(calls, plan, fit, start_s, tokens)
+    with rare_collections():
+        found = replay(calls, plan, fit, start_s, tokens)
     done = time.process_time()
     hits = figures(found)[1].hit_ratio or 0.0
     with tempfile.TemporaryDirectory() as place:

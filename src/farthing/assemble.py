@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import uvloop
 
@@ -32,6 +33,7 @@ from farthing.measure import log as logs
 from farthing.measure import otel
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
+from farthing.models import price_list
 from farthing.models.base import Backend
 from farthing.models.catalog import Catalog
 from farthing.models.hub import Hub
@@ -189,6 +191,10 @@ class Running:
             await asyncio.to_thread(self.telemetry.close, min(_FLUSH_S, left_s))
 
 
+# One version of the list in a process: it comes with a package. Every reload, and every tenant of a replay, would read it anew.
+_read_prices = lru_cache(maxsize=1)(price_list.load)
+
+
 def build_house(
     config: Config,
     *,
@@ -207,7 +213,7 @@ def build_house(
         return build_house(settings, clock=clock, book=book, models=models, tokens=tokens, cache=cache, listeners=listeners)
 
     catalog = Catalog(config)
-    prices = PriceBook(config.models, clock=clock)
+    prices = PriceBook(config.models, clock=clock, read=_read_prices)
     prices.warm()
     return House(
         config=config,

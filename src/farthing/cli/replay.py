@@ -1,5 +1,6 @@
 """`farthing replay`: what other configurations would have done with logged traffic."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,21 @@ Ask = Annotated[
 ]
 
 
+class Engine(StrEnum):
+    """What reads the logs."""
+
+    STREAM = "stream"
+    DUCKDB = "duckdb"
+
+
 def replay(
     logs: Paths,
     config: Configs,
     answers: Answers = None,
     ask: Ask = "",
+    engine: Annotated[Engine, typer.Option(help="stream reads the logs in their order; duckdb sorts Parquet by tenant and time first, on disk.")] = (
+        Engine.STREAM
+    ),
     sort: Annotated[bool, typer.Option("--sort", help="Order the calls by time first; needs memory for all of them.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with a row for every request: 'farthing compare' reads it.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the report here: .html with charts, .json as with --json.")] = None,
@@ -33,6 +44,7 @@ def replay(
     from farthing.assemble import build_house
     from farthing.cli.paper import console
     from farthing.lab.replay.figures import figures
+    from farthing.lab.replay.lake import Lake, replay_lake
     from farthing.lab.replay.report import writer_of, writes
     from farthing.lab.replay.run import Plan, replay_all
     from farthing.lab.replay.source import Source
@@ -40,9 +52,15 @@ def replay(
 
     write = None if out is None else writer_of(out)
     plan = Plan(_configs(config), build_house, ask)
-    traffic, recorded = Source(logs, in_time_order=sort), Source(answers or [])
-    found = replay_all(traffic.read, plan, answers=recorded.read)
-    found.intake.notes = [*traffic.notes(), *recorded.notes()]
+    recorded = Source(answers or [])
+    if engine is Engine.DUCKDB:
+        lake = Lake(logs)
+        found = replay_lake(lake, plan, recorded.read())
+        found.intake.notes = [*lake.notes(), *recorded.notes()]
+    else:
+        traffic = Source(logs, in_time_order=sort)
+        found = replay_all(traffic.read, plan, answers=recorded.read)
+        found.intake.notes = [*traffic.notes(), *recorded.notes()]
     lanes = figures(found)
     if write is not None and out is not None:
         writes(out, write(found, lanes))

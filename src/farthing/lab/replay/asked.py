@@ -77,9 +77,9 @@ class Intake:
                 now_s = call.received_at
             free_s = now_s + (call.latency_s or 0.0)
             asked.at_s = now_s
-            if call.received_at is not None:
-                self.first_s = now_s if self.first_s is None else self.first_s
-                self.last_s = now_s
+            if (at_s := call.received_at) is not None:
+                self.first_s = at_s if self.first_s is None or at_s < self.first_s else self.first_s
+                self.last_s = at_s if self.last_s is None or at_s > self.last_s else self.last_s
             self.textless += asked.prompt is None
             yield asked
 

@@ -8,7 +8,7 @@ from array import array
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from math import isnan, nan, sqrt
+from math import inf, isnan, nan, sqrt
 
 import msgspec
 import numpy as np
@@ -113,58 +113,77 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     latency_s: float | None
     first_s: float | None
     score: float | None
+    at_s: float | None = None
 
 
 class Answers:
-    """Recorded answers by prompt and model, the first of several; grades are averaged. Columns instead of objects: there may be millions."""
+    """Recorded answers by prompt and model: the earliest of several, and the mean of all grades, in whatever order they were fed.
+
+    Columns instead of objects: there may be millions.
+    """
 
     def __init__(self) -> None:
         self._at: dict[int, int] = {}
+        self._when_s = array("d")
         self._in = array("q")
         self._out = array("q")
         self._latency_s = array("d")
         self._first_s = array("d")
-        self._score = array("d")
+        self._grades = array("q")  # sum, in billionths: sums of whole numbers do not depend on their order
         self._graded = array("I")
 
     def __len__(self) -> int:
         return len(self._out)
 
     def add(self, prompt: bytes, model: str, known: Known) -> None:
-        key = _key(prompt, model)
-        at = self._at.setdefault(key, len(self._out))
-        if at == len(self._out):
-            self._in.append(-1 if known.tokens_in is None else known.tokens_in)
-            self._out.append(known.tokens_out)
-            self._latency_s.append(UNKNOWN if known.latency_s is None else known.latency_s)
-            self._first_s.append(UNKNOWN if known.first_s is None else known.first_s)
-            self._score.append(0.0)
-            self._graded.append(0)
-        if known.score is not None:
-            self._score[at] += known.score
-            self._graded[at] += 1
+        """One more."""
+        grades, graded = (0, 0) if known.score is None else (round(known.score * _BILLION), 1)
+        self._add(_key(prompt, model), _row(known), grades, graded)
 
     def find(self, prompt: bytes, model: str) -> Known | None:
+        """What that model said to that prompt."""
         at = self._at.get(_key(prompt, model))
         if at is None:
             return None
         graded = self._graded[at]
-        score = self._score[at] / graded if graded else None
-        return Known(None if self._in[at] < 0 else self._in[at], self._out[at], seconds(self._latency_s[at]), seconds(self._first_s[at]), score)
+        score = self._grades[at] / graded / _BILLION if graded else None
+        given = None if self._in[at] < 0 else self._in[at]
+        return Known(given, self._out[at], seconds(self._latency_s[at]), seconds(self._first_s[at]), score, self._when_s[at])
 
     def merge(self, other: "Answers") -> None:
         """Add what another part of the log recorded."""
-        for key, there in other._at.items():
-            at = self._at.setdefault(key, len(self._out))
-            if at == len(self._out):
-                self._in.append(other._in[there])
-                self._out.append(other._out[there])
-                self._latency_s.append(other._latency_s[there])
-                self._first_s.append(other._first_s[there])
-                self._score.append(0.0)
-                self._graded.append(0)
-            self._score[at] += other._score[there]
-            self._graded[at] += other._graded[there]
+        for key, at in other._at.items():
+            row = (other._when_s[at], other._out[at], other._in[at], other._latency_s[at], other._first_s[at])
+            self._add(key, row, other._grades[at], other._graded[at])
+
+    def _add(self, key: int, row: "_Row", grades: int, graded: int) -> None:
+        at = self._at.get(key)
+        if at is None:
+            self._at[key] = len(self._out)
+            for column, value in zip((self._when_s, self._out, self._in, self._latency_s, self._first_s), row, strict=True):
+                column.append(value)  # pyright: ignore[reportArgumentType]
+            self._grades.append(grades)
+            self._graded.append(graded)
+            return
+        if row[:3] < (self._when_s[at], self._out[at], self._in[at]):
+            self._when_s[at], self._out[at], self._in[at], self._latency_s[at], self._first_s[at] = row
+        self._grades[at] += grades
+        self._graded[at] += graded
+
+
+_Row = tuple[float, int, int, float, float]
+_BILLION = 1_000_000_000
+
+
+def _row(known: Known) -> _Row:
+    """Time (the unknown one last), tokens, seconds, as the columns hold them."""
+    return (
+        inf if known.at_s is None else known.at_s,
+        known.tokens_out,
+        -1 if known.tokens_in is None else known.tokens_in,
+        UNKNOWN if known.latency_s is None else known.latency_s,
+        UNKNOWN if known.first_s is None else known.first_s,
+    )
 
 
 class Fit:
@@ -193,7 +212,7 @@ class Fit:
         for endpoint in (asked.endpoint, None) if traffic else (None,):
             self._of(endpoint, model).add(written, latency_s, first_s)
         if asked.prompt is not None:
-            self.answers.add(asked.prompt, model, Known(call.tokens_in, written, latency_s, first_s, call.score))
+            self.answers.add(asked.prompt, model, Known(call.tokens_in, written, latency_s, first_s, call.score, call.received_at))
 
     def written(self, call: LoggedCall) -> int | None:
         """Output tokens of a logged answer: as logged, else counted."""

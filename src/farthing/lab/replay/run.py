@@ -97,8 +97,7 @@ def replay(logs: Iterable[LoggedCall], plan: Plan, fit: Fit, start_s: float, tok
 
             yield asked.at_s, arrive
 
-    with _rare_collections():
-        shared.loop.play(arrivals())
+    shared.loop.play(arrivals())
     found.lanes = [LaneResult(AS_LOGGED, logged.columns)]
     found.lanes += [LaneResult(lane.name, lane.columns, lane.doubts, lane.unchecked, lane.unmended) for lane in lanes]
     return found
@@ -134,7 +133,7 @@ class _LoggedLane:
 
 
 @contextmanager
-def _rare_collections() -> Generator[None]:
+def rare_collections() -> Generator[None]:
     """As the gateway does it: requests leave next to no cycles behind, and looking for them costs a tenth of a request."""
     before = gc.get_threshold()
     gc.collect()
@@ -151,7 +150,8 @@ def replay_all(logs: ReadLogs, plan: Plan, *, answers: ReadLogs = tuple) -> Repl
     """Learn, then replay, from logs that can be read twice."""
     tokens = TokenCounter()
     fit, start_s = learn(logs(), answers(), tokens)
-    return replay(logs(), plan, fit, start_s, tokens)
+    with rare_collections():
+        return replay(logs(), plan, fit, start_s, tokens)
 
 
 def told_apart(names: Sequence[str]) -> list[str]:
