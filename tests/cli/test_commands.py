@@ -171,6 +171,19 @@ def test_report_prints_tables_or_json(tmp_path: Path) -> None:
     assert (found["total"]["requests"], found["since"]) == (1, 3786908400.0)
 
 
+def test_report_writes_a_page_and_shows_the_margin_that_the_configuration_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "farthing.toml").write_text(TOML + "\n[endpoints.faq]\nvalue_usd = 0.01\n")
+    write(tmp_path / "farthing.db", [{"cost_picousd": 10**9, "endpoint": "faq"}])
+    done = farthing("report", "--html", "page.html", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Wrote page.html.\n")
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert re.search(r"^faq +1 +0\.01000 +0\.001000 +0\.009000 ", farthing("report", cwd=tmp_path).stdout, re.MULTILINE)
+    failed = farthing("report", "--html", "no/where.html", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert "Cannot write no/where.html: No such file or directory." in failed.stderr
+    assert "by endpoint" not in farthing("report", "--by", "none", cwd=tmp_path).stdout
+
+
 def test_report_without_a_store_says_who_makes_it(tmp_path: Path) -> None:
     done = farthing("report", cwd=tmp_path)
     assert done.returncode == 2

@@ -3,12 +3,15 @@
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farthing.cli import when
 from farthing.cli.options import ConfigPath, StorePath, loaded
+
+if TYPE_CHECKING:
+    from farthing.lab.report import Report
 
 
 def report(
@@ -19,6 +22,7 @@ def report(
         typer.Option(help="Group by, comma-separated: endpoint, tier, model, tenant, task, provider, key, cache, outcome, experiment, day; or none."),
     ] = "endpoint,tier",
     json: Annotated[bool, typer.Option("--json", help="Print JSON; money as exact decimal text.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with charts, which needs nothing else, to this file.")] = None,
     config: ConfigPath = None,
     store: StorePath = None,
 ) -> None:
@@ -38,10 +42,22 @@ def report(
         rates=PriceBook(settings.models).rate,
         values_usd={name: Decimal(str(row.value_usd)) for name, row in settings.endpoints.items() if row.value_usd is not None},
     )
+    if html is not None:
+        _write(html, figures)
     if json:
         typer.echo(as_json(figures))
-    else:
+    elif html is None:
         print_report(figures, console())
+
+
+def _write(file: Path, figures: "Report") -> None:
+    from farthing.lab.report.sheet import as_html
+
+    try:
+        file.write_text(as_html(figures), encoding="utf-8")
+    except OSError as fault:
+        raise typer.BadParameter(f"Cannot write {file}: {fault.strerror}.", param_hint="--html") from fault
+    typer.echo(f"Wrote {file}.", err=True)
 
 
 def _instant(text: str | None, now: float, option: str) -> float | None:

@@ -1,5 +1,7 @@
 """Quality beside the savings, and what interactions earn."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def test_quality_stands_by_group_and_lever(tmp_path: Path) -> None:
         path,
         [
             {"request_id": "req_0", "score": 0.8, "reference_score": 1.0},
-            {"request_id": "req_1", "score": 1.0},
+            {"request_id": "req_1", "score": 1.0, "source": "feedback"},
             {"request_id": "req_2", "score": 0.5},
             {"request_id": "req_3", "score": 0.6, "reference_score": 0.6},
             {"request_id": "req_3", "score": 0.1, "lever": "diet"},
@@ -39,7 +41,27 @@ def test_quality_stands_by_group_and_lever(tmp_path: Path) -> None:
     route = found[("cheap", "route")]
     assert (route.verdicts, route.compared, route.score, route.ratio) == (2, 2, pytest.approx(0.7), pytest.approx(1.4 / 1.6))
     assert (route.score_low, route.score_high) == pytest.approx(wilson(1.4, 2))
+    assert [found[("cheap", lever)].source for lever in ("cache", "route")] == ["feedback", "judge"]
     assert (found[(None, "cache")].ratio, found[(None, None)].score) == (None, 0.5)
+
+
+def test_the_same_lever_has_a_line_for_each_who_judges(tmp_path: Path) -> None:
+    path = judge(
+        write(tmp_path / "l.db", [{}]), [{"request_id": "req_0", "source": source, "score": 1.0} for source in ("judge", "feedback", "judge")]
+    )
+    assert [(line.source, line.verdicts) for line in report(path).quality] == [("judge", 2), ("feedback", 1)]
+
+
+def test_what_the_guard_turned_down_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.db", [{}])
+    with closing(sqlite3.connect(path)) as connection:
+        stances = [("faq", "route", '{"phase":"down"}'), ("chat", "cache", '{"phase":"on"}'), ("faq", "cache", '{"phase":"trial"}')]
+        connection.executemany("INSERT INTO quality_stances VALUES (?, ?, ?)", stances)
+        connection.commit()
+    assert report(path).notes == (
+        "The quality guard has turned down cache on endpoint faq (phase: trial).",
+        "The quality guard has turned down route on endpoint faq (phase: down).",
+    )
 
 
 def test_with_enough_runs_quality_has_drawn_intervals(tmp_path: Path) -> None:

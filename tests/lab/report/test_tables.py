@@ -44,8 +44,8 @@ def test_the_account_is_shown_as_steps_that_add_up_as_they_are_written(tmp_path:
         for name in (
             "would have paid",
             "cache: answers reused",
-            "check: checks and repairs (a loss)",
-            "not split (1 requests without account)",
+            "check: valid answers (a loss)",
+            "not split: 1 old requests",
             "paid",
             "saved",
         )

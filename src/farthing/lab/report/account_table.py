@@ -5,17 +5,18 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from farthing.lab.report import text
 from farthing.lab.report.figures import Account, Group, LeverPart, Money, Rates
-from farthing.lab.report.fitted import titled
+from farthing.lab.report.fitted import fitted
+from farthing.lab.report.grids import Grid, Head
 from farthing.lab.report.text import short_usd
 
-_WIDE, _MEDIUM, _NARROW = 110, 84, 60
-_COLUMNS = (("in all", 0, None), ("per 1K", _MEDIUM, 1_000), ("per 100K", _WIDE, 100_000), ("per 1M requests", 0, 1_000_000))
+TITLE = "what you would have paid -> what you paid"
+NO_ACCOUNT = "No request has both a cost and a baseline: set the prices of the models that were called, and `tiers.baseline`."
+_RATES = ((Head("per 1K", 3), 1_000), (Head("per 100K", 4), 100_000), ("per 1M requests", 1_000_000))
 _DIGITS = 5
-WORDS = {
+_WORDS = {
     "cache": "answers reused",
     "route": "cheaper models",
     "diet": "shorter prompts",
@@ -23,43 +24,35 @@ WORDS = {
     "output": "shorter answers",
     "calls": "calls spared",
     "batch": "batch prices",
-    "prompt_cache": "provider's prompt cache",
+    "prompt_cache": "prefixes kept",
     "quantize": "quantized models",
-    "check": "checks and repairs",
+    "check": "valid answers",
     "no lever": "judging for no lever",
 }
 
 
-def account_table(group: Group, width: int = 100) -> RenderableType:
-    """From what would have been paid to what was paid, verdicts included, a line per lever, with as many columns as the screen holds."""
-    account = group.account
+def account_grid(group: Group) -> Grid:
+    """From what would have been paid to what was paid, verdicts included, a line per lever."""
+    account, counted = group.account, group.savings.counted
     assert account is not None
     lines = list(_lines(group, account))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("USD", overflow="fold")
-    columns = [[name for name, _, _ in lines]]
-    for head, least, many in _COLUMNS:
-        if width >= least and (many is None or group.savings.counted):
-            table.add_column(head, justify="right", no_wrap=True)
-            columns.append(_adding_up([amount if many is None else amount * many / group.savings.counted for _, amount, _ in lines]))
-    if width >= _NARROW:
-        table.add_column("%", justify="right", no_wrap=True)
-        columns.append([f"{amount / account.baseline_usd:.1%}" if account.baseline_usd else "" for _, amount, _ in lines])
-    if width >= _MEDIUM:
-        table.add_column("95 % interval per 1M", justify="right", no_wrap=True)
-        columns.append([text.interval(rates.per_1m) if rates else "" for _, _, rates in lines])
-    for place, cells in enumerate(zip(*columns, strict=True)):
-        table.add_row(*cells, style=None if 0 < place < len(lines) - 2 else "bold")
-    return titled("what you would have paid -> what you paid", table)
+    columns: list[tuple[str, Sequence[str]]] = [("USD", [name for name, _, _ in lines]), ("in all", _adding_up([amount for _, amount, _ in lines]))]
+    if counted:
+        columns += [(head, _adding_up([amount * many / counted for _, amount, _ in lines])) for head, many in _RATES]
+    shares = [f"{amount / account.baseline_usd:.1%}" if account.baseline_usd else "" for _, amount, _ in lines]
+    columns.append((Head("%", 1), shares))
+    columns.append((Head("95 % interval per 1M", 2), [text.interval(rates.per_1m) if rates else "" for _, _, rates in lines]))
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    return Grid(TITLE, [head for head, _ in columns], rows, strong=(0, len(rows) - 2, len(rows) - 1))
 
 
 def _lines(group: Group, account: Account) -> Iterator[tuple[str, Decimal, Rates | None]]:
     """Name, amount, and rates for the interval: first what would have been paid, then steps, then what was paid and what was saved."""
     yield "would have paid", account.baseline_usd, group.savings.baseline_rates
     for part in account.levers:
-        yield _name(part), -part.net_usd, _turned(part.rates)
+        yield f"  {words(part)}{' ~' if part.low_usd is not None else ''}", -part.net_usd, _turned(part.rates)
     if account.not_split or account.not_split_usd:
-        yield f"  not split ({account.not_split:,} requests without account)", -account.not_split_usd, None
+        yield f"  not split: {account.not_split:,} old requests", -account.not_split_usd, None
     yield "paid" + (", judging included" if account.verdicts_usd else ""), account.paid_usd, account.paid_rates
     yield "saved", account.net_usd, account.net_rates
 
@@ -87,16 +80,12 @@ def estimates_line(account: Account) -> Iterator[str]:
 
 def economics_table(group: Group, width: int = 100) -> RenderableType:
     """The account where there is one; else a line that says why not."""
-    if group.account is not None:
-        return account_table(group, width)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_row("No request has both a cost and a baseline: set the prices of the models that were called, and `tiers.baseline`.")
-    return table
+    return fitted(account_grid(group), width) if group.account is not None else NO_ACCOUNT
 
 
-def _name(part: LeverPart) -> str:
-    loss = " (a loss)" if part.net_usd < 0 else ""
-    return f"  {part.lever.replace('_', ' ')}: {WORDS.get(part.lever, 'saved')}{' ~' if part.low_usd is not None else ''}{loss}"
+def words(part: LeverPart) -> str:
+    """The lever and what it does, as people read it."""
+    return f"{part.lever.replace('_', ' ')}: {_WORDS.get(part.lever, 'saved')}{' (a loss)' if part.net_usd < 0 else ''}"
 
 
 def _turned(rates: Rates | None) -> Rates | None:

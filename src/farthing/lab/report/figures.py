@@ -134,6 +134,7 @@ class Quality(msgspec.Struct, frozen=True):
 
     of: Mapping[str, str | None]
     lever: str | None  # None: answers that no lever touched
+    source: str  # feedback, judge, shadow, eval
     verdicts: int
     score: float | None
     score_low: float | None

@@ -1,4 +1,4 @@
-"""Quality beside the savings: what was said of the answers, by group and by the lever that made them what they are."""
+"""Quality beside the savings: what was said of the answers, by group, by the lever that made them what they are, and by who said it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,19 +20,19 @@ def lever_of(verdict: Verdict, kind: Kind) -> str | None:
 
 def quality_lines(verdicts: Sequence[Verdict], kinds: Sequence[Kind], by: tuple[str, ...]) -> tuple[Quality, ...]:
     """One line per group and lever, the whole window first; most verdicts first within each."""
-    found: dict[tuple[tuple[str | None, ...], str | None], list[Verdict]] = {}
+    found: dict[tuple[tuple[str | None, ...], str | None, str], list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.score is None:
             continue
         kind = kinds[verdict.kind]
         lever = lever_of(verdict, kind)
         for key in {(), kind.by}:
-            found.setdefault((key, lever), []).append(verdict)
-    lines = [_line(dict(zip(by, key, strict=False)), lever, listed) for (key, lever), listed in found.items()]
-    return tuple(sorted(lines, key=lambda line: (len(line.of) > 0, -line.verdicts, str(line.of), line.lever or "")))
+            found.setdefault((key, lever, verdict.source), []).append(verdict)
+    lines = [_line(dict(zip(by, key, strict=False)), lever, source, listed) for (key, lever, source), listed in found.items()]
+    return tuple(sorted(lines, key=lambda line: (len(line.of) > 0, -line.verdicts, str(line.of), line.lever or "", line.source)))
 
 
-def _line(of: Mapping[str, str | None], lever: str | None, verdicts: Sequence[Verdict]) -> Quality:
+def _line(of: Mapping[str, str | None], lever: str | None, source: str, verdicts: Sequence[Verdict]) -> Quality:
     scores = [verdict.score for verdict in verdicts if verdict.score is not None]
     compared = [verdict for verdict in verdicts if verdict.reference_score is not None]
     score = ratio(*sums_by([verdict.run for verdict in verdicts], scores, np.ones(len(scores))))
@@ -44,6 +44,7 @@ def _line(of: Mapping[str, str | None], lever: str | None, verdicts: Sequence[Ve
     return Quality(
         of=of,
         lever=lever,
+        source=source,
         verdicts=len(scores),
         score=score.value if score else None,
         score_low=low,

@@ -67,4 +67,7 @@ def _notes(window: Window, read: Read) -> list[str]:
         notes.append(
             f"{orphans:,} verdicts are on requests that this ledger does not hold; their {Decimal(cost).scaleb(-12):f} USD are in no figure."
         )
+    notes += [
+        f"The quality guard has turned down {lever} on endpoint {endpoint} (phase: {phase})." for endpoint, lever, phase in window.turned_down()
+    ]
     return notes

@@ -45,6 +45,10 @@ def score_interval(low: float | None, high: float | None) -> str:
     return UNKNOWN if low is None or high is None else f"{low:.3f} .. {high:.3f}"
 
 
+def percent_interval(low: float | None, high: float | None) -> str:
+    return UNKNOWN if low is None or high is None else f"{low:.1%} .. {high:.1%}"
+
+
 def milliseconds(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.1f}" if value >= 10 else f"{value:.3f}"
 

@@ -136,6 +136,13 @@ class Window:
         count, cost = self.connection.execute(query, self._bounds).fetchone()
         return int(count), int(cost)
 
+    def turned_down(self) -> list[tuple[str, str, str]]:
+        """What the quality guard has turned down at this moment: endpoint, lever, phase."""
+        if self.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'quality_stances'").fetchone() is None:
+            return []
+        query = "SELECT endpoint, lever, json_extract(stance, '$.phase') AS phase FROM quality_stances WHERE phase <> 'on' ORDER BY endpoint, lever"
+        return self.connection.execute(query).fetchall()
+
     def _kind_columns(self) -> list[str]:
         return [COLUMNS[name] if COLUMNS[name] in self._has or name == "day" else "NULL" for name in self._by] + list(_KIND)
 
