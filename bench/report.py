@@ -1,8 +1,11 @@
 """How long `farthing report` takes over a large ledger, and how much memory: `python bench/report.py [--rows 1000000]`."""
 
 import argparse
+import json
 import random
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +19,6 @@ from _harness import Figure, print_table, save
 from farthing.config import Store
 from farthing.core.account import Account, Saver
 from farthing.core.ledger import LedgerRow
-from farthing.lab.report import report
 from farthing.stores.sqlite import database
 from farthing.stores.sqlite.rows import insert_requests
 
@@ -105,19 +107,49 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
         write(path, wanted)
-        figures = [
-            _figure(path, by, f"report over {wanted:,} rows, {name}") for by, name in (((), "the whole"), (("endpoint", "tier"), "in six groups"))
-        ]
-    figures.append(Figure("memory of the report", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB", 200))
-    save("report", figures, None)
+        judge(path, wanted // 50)
+        made = [_measured(path, by) for by in ((), ("endpoint", "tier"))]
+    names = f"report over {wanted:,} rows, the whole", f"report over {wanted:,} rows, in six groups"
+    figures = [Figure(name, one["cpu_s"], "s", 10, note="CPU") for name, one in zip(names, made, strict=True)]
+    figures += [Figure(name, one["wall_s"], "s", None, note="on the clock") for name, one in zip(names, made, strict=True)]
+    figures.append(Figure("memory of the report", max(one["memory_mb"] for one in made), "MB", 400))
+    save("report", figures, made)
     print_table("Report", figures)
 
 
-def _figure(path: Path, by: tuple[str, ...], name: str) -> Figure:
-    started = time.perf_counter()
-    report(path, by=by)
-    return Figure(name, time.perf_counter() - started, "s", 10)
+def judge(path: Path, verdicts: int) -> None:
+    """Verdicts on the first rows, as the quality guard would give them."""
+    draw = random.Random(2)
+    with closing(database.connect(Store(path=str(path)))) as connection:
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO judgements (request_id, judged_at, source, lever, score, reference_score, cost_picousd) "
+            "VALUES (?, 1.7e9, 'judge', 'route', ?, ?, ?)",
+            ((f"req_{number:026d}", draw.random(), draw.random(), draw.randrange(10**9)) for number in range(verdicts)),
+        )
+        connection.execute("COMMIT")
+
+
+def _measured(path: Path, by: tuple[str, ...]) -> dict[str, float]:
+    """One report in a process of its own: seconds of CPU and of the clock, and the most memory that it held."""
+    command = [sys.executable, __file__, "--measure", str(path), ",".join(by)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def measure(path: Path, by: tuple[str, ...]) -> None:
+    """What `_measured` runs: the same as `farthing report`, prices and JSON included."""
+    from farthing.lab.report import report
+    from farthing.lab.report.export import as_json
+    from farthing.models.prices import PriceBook
+
+    started, cpu = time.perf_counter(), time.process_time()
+    as_json(report(path, by=by, rates=PriceBook({}).rate))
+    made = {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu}
+    print(json.dumps(made | {"memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--measure"]:
+        measure(Path(sys.argv[2]), tuple(filter(None, sys.argv[3].split(","))))
+    else:
+        main()

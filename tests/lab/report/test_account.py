@@ -209,3 +209,13 @@ def test_the_interval_of_a_lever_is_wider_where_its_part_is_estimated(tmp_path: 
     assert other.per_1k.low_usd is not None
     each = 514 / 30**0.5  # how far one request's estimate may be off, of 30 that err independently
     assert float(one.per_1k.low_usd - other.per_1k.low_usd) == pytest.approx(each * 1e-9, rel=0.1)
+
+
+def test_two_parts_of_one_request_that_rest_on_one_guess_err_together(tmp_path: Path) -> None:
+    half = {"saved": {"cache": 500, "route": 500}, "low": {"cache": 300, "route": 300}, "high": {"cache": 600, "route": 600}}
+    account = whole(report(write(tmp_path / "l.db", [row(1000, 0, half) for _ in range(16)])))
+    assert account.net_rates is not None
+    low, high = account.net_rates.per_1k.low_usd, account.net_rates.per_1k.high_usd
+    assert (low, high) == ((1000 - 100) * 1000 * PICO, (1000 + 50) * 1000 * PICO)  # 400 and 200 over the root of 16
+    assert account.paid_rates is not None
+    assert account.paid_rates.per_1k.high_usd == 0

@@ -75,24 +75,33 @@ class Accounts:
     def __init__(self) -> None:
         self.levers: dict[str, LeverSums] = {}
         self.without = Sums()  # rows that have both and no account
+        self.below, self.above = Squares(), Squares()  # how far a row's whole saving may be from what was likely
 
     def add(self, chunk: Chunk, found: Sequence[RowAccount | None], first_row: int) -> None:
         compared = (chunk.cost != UNKNOWN) & (chunk.baseline != UNKNOWN)
-        counts = compared.tolist()
+        missing = np.fromiter((account is None for account in found), np.bool_, len(found))
+        self.without.add(chunk.kinds, (compared & missing).astype(np.int64))
+        counts = (compared & ~missing).tolist()
         items: dict[str, list[tuple[int, int, int, int]]] = {}
-        without = np.zeros(len(counts), np.int64)
         for row, account in enumerate(found):
-            if not counts[row]:
+            if account is None or not counts[row]:
                 continue
-            if account is None:
-                without[row] = 1
-                continue
-            low, high = account.low, account.high
-            for lever, part in account.saved.items():
-                items.setdefault(lever, []).append((row, part, low.get(lever, part), high.get(lever, part)))
-        self.without.add(chunk.kinds, without)
+            if account.low or account.high:
+                low, high = account.low, account.high
+                for lever, part in account.saved.items():
+                    items.setdefault(lever, []).append((row, part, low.get(lever, part), high.get(lever, part)))
+            else:
+                for lever, part in account.saved.items():
+                    items.setdefault(lever, []).append((row, part, part, part))
+        reach = np.zeros((2, len(found)), np.int64)
         for lever, listed in items.items():
-            self.lever(lever).add(chunk, first_row, np.array(listed, np.int64))
+            columns = np.array(listed, np.int64)
+            self.lever(lever).add(chunk, first_row, columns)
+            # The parts of one request rest on the same guess: they err together.
+            reach[0, columns[:, 0]] += columns[:, 1] - columns[:, 2]
+            reach[1, columns[:, 0]] += columns[:, 3] - columns[:, 1]
+        self.below.add(chunk.kinds, reach[0])
+        self.above.add(chunk.kinds, reach[1])
 
     def lever(self, name: str) -> LeverSums:
         return self.levers.setdefault(name, LeverSums())

@@ -109,7 +109,7 @@ class _Maker:
     def _savings(self, runs: GroupRuns) -> Savings:
         totals = self._read.totals
         counted, cost, baseline = self._sum(totals.compared), self._sum(totals.compared_cost), self._sum(totals.baseline)
-        saved = rates(baseline - cost, counted, runs.saved)
+        saved = rates(baseline - cost, counted, self._guessed(runs.saved, counted))
         return Savings(
             counted=counted,
             left_out=self._requests - counted,
@@ -120,7 +120,7 @@ class _Maker:
             per_1k_usd=saved.per_1k.usd if saved else None,
             per_100k_usd=saved.per_100k.usd if saved else None,
             per_1m_usd=saved.per_1m.usd if saved else None,
-            baseline_rates=rates(baseline, counted, runs.baseline),
+            baseline_rates=rates(baseline, counted, self._guessed(runs.baseline, counted)),
             cost_rates=rates(cost, counted, runs.compared_cost),
             saved_rates=saved,
         )
@@ -145,9 +145,14 @@ class _Maker:
             not_split_usd=usd(baseline - cost - sum(saved.values())),
             net_usd=usd(net),
             net_ratio=net / baseline if baseline else None,
-            net_rates=rates(net, counted, runs.net),
+            net_rates=rates(net, counted, self._guessed(runs.net, counted)),
             unpriced_verdicts=sum(verdict.cost_picousd is None and verdict.judge_model is not None for verdict in self._verdicts),
         )
+
+    def _guessed(self, drawn: Estimate | None, counted: int) -> Estimate | None:
+        """Wider by what is estimated of the accounts."""
+        read = self._read.accounts
+        return _widened(drawn, read.below.root(self._kinds) / counted, read.above.root(self._kinds) / counted) if counted else drawn
 
     def _charges(self) -> dict[str, int]:
         """What verdicts cost, by the lever that they are charged to."""

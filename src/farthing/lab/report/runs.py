@@ -107,7 +107,8 @@ class _Grouping:
     def __init__(self, table: RunTable, group_of: Codes, groups: int, answered: NDArray[np.bool_]) -> None:
         kinds, cost, baseline, calls, run, runs = table.columns
         row_group = group_of[kinds].astype(np.int64)
-        pairs, self._pair = np.unique(row_group * runs + run, return_inverse=True)
+        # Runs are numbered without gaps: in one group the pairs are the runs.
+        pairs, self._pair = (np.arange(runs), run) if groups == 1 else np.unique(row_group * runs + run, return_inverse=True)
         self._size = len(pairs)
         self._ends = np.searchsorted(pairs, np.arange(groups + 1, dtype=np.int64) * runs)
         priced, compared = cost != UNKNOWN, (cost != UNKNOWN) & (baseline != UNKNOWN)

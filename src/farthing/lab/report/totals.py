@@ -95,11 +95,13 @@ class Times:
         values = np.concatenate(self._values)
         if not groups:
             return [_spread(np.sort(values))]
-        of = group_of[np.concatenate(self._kinds)]
-        order = np.lexsort((values, of))
-        ends = np.searchsorted(of[order], np.arange(groups + 1))
-        ordered = values[order]
-        return [_spread(np.sort(values)), *(_spread(ordered[ends[group] : ends[group + 1]]) for group in range(groups))]
+        by_value = np.argsort(values)
+        ordered = values[by_value]
+        of = group_of[np.concatenate(self._kinds)[by_value]].astype(np.int16 if groups < 1 << 15 else np.int32)
+        by_group = np.argsort(of, kind="stable")  # of short whole numbers: a radix sort
+        ends = np.searchsorted(of[by_group], np.arange(groups + 1))
+        parts = ordered[by_group]
+        return [_spread(ordered), *(_spread(parts[ends[group] : ends[group + 1]]) for group in range(groups))]
 
 
 def _spread(ordered: NDArray[np.float64]) -> Spread:

@@ -147,11 +147,11 @@ class Window:
         return [COLUMNS[name] if COLUMNS[name] in self._has or name == "day" else "NULL" for name in self._by] + list(_KIND)
 
     def _chunk(self, columns: list[tuple[Any, ...]], kinds: int, rows: int) -> Chunk:
-        code, runs, last = self._code, columns[kinds], columns[kinds + 1 :]
+        runs, last = columns[kinds], columns[kinds + 1 :]
         calls, tokens_in, tokens_out, cached, written, cost, baseline = (np.array(column, np.int64) for column in last[: len(_WHOLE)])
         latency, first_token, overhead = (np.array(column, np.float64) for column in last[len(_WHOLE) : -2])
         return Chunk(
-            kinds=np.fromiter(map(code, zip(*columns[:kinds], strict=True)), np.int32, rows),
+            kinds=self._code_all(list(zip(*columns[:kinds], strict=True))),
             runs=np.fromiter(map(hash, runs), np.int64, rows),
             calls=calls,
             tokens_in=tokens_in,
@@ -166,6 +166,12 @@ class Window:
             decisions=last[-2],
             accounts=last[-1],
         )
+
+    def _code_all(self, kinds: list[tuple[Any, ...]]) -> Codes:
+        seen = list(map(self._codes.get, kinds))
+        if None in seen:
+            seen = list(map(self._code, kinds))
+        return np.array(seen, np.int32)
 
     def _code(self, values: tuple[Any, ...]) -> int:
         code = self._codes.get(values)
