@@ -1,12 +1,15 @@
 """What the ledger should say of every request, worked out anew from what the model service billed.
 
-Nothing of the gateway is used: prices are fractions of its own table, the calls are those that the service saw, and savings follow docs/savings.md by
-closed formulas (one lever: baseline less cost; cache and route together: half of baseline plus cheap price, half of baseline less cheap price).
+Nothing of the gateway is used: prices are fractions of its own table, the calls are those that the service saw, and a lever's part is its mean
+contribution over all orders of the levers, worked out order by order. One number is taken from the row, because only the gateway can know it:
+how many tokens the diet took out.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from tests.fakes.script import STEER
@@ -90,30 +93,54 @@ def expect(row: Mapping[str, Any], calls: Sequence[Billed], *, named: str) -> Ex
     if None in costs:
         return Expected(None)
     cost = sum((cost for cost in costs if cost is not None), Fraction(0))
-    return _answered(calls, cost, baseline_model, taken=row["outcome"] != "invalid_answer")
+    trimmed = sum(decision.get("saved_tokens", 0) for decision in json.loads(row["decisions"]) if decision["lever"] == "diet")
+    return _answered(calls, cost, baseline_model, taken=row["outcome"] != "invalid_answer", trimmed=trimmed)
 
 
 def _reused(call: Billed, baseline_model: str | None) -> Expected:
     """Nothing was paid. With a cheaper model behind the answer than the baseline, cache and route share the saving."""
-    own = call.usd
-    assert own is not None
-    baseline = price(baseline_model or call.model, call.tokens)
-    assert baseline is not None
-    if baseline == own:
-        return Expected(Fraction(0), baseline, {"cache": baseline})
-    return Expected(Fraction(0), baseline, {"cache": (baseline + own) / 2, "route": (baseline - own) / 2})
+    levers = ["cache", "route"] if _routed(call, baseline_model) else ["cache"]
+    return _settled(call, baseline_model, levers, Fraction(0))
 
 
-def _answered(calls: Sequence[Billed], cost: Fraction, baseline_model: str | None, *, taken: bool) -> Expected:
+def _answered(calls: Sequence[Billed], cost: Fraction, baseline_model: str | None, *, taken: bool, trimmed: int) -> Expected:
     """The first call answered, unless it was mended by asking the dear model again; whatever else was called is charged to one lever."""
     escalated = baseline_model is not None and taken and len(calls) > 1 and not calls[-1].repair
     answering = calls[-1] if escalated else calls[0]
-    baseline = price(baseline_model or answering.model, answering.tokens)
-    assert baseline is not None
-    saved: dict[str, Fraction] = {}
-    routed = baseline_model is not None and PRICES[answering.model] != PRICES[baseline_model]
-    if routed or escalated:
-        saved["route"] = baseline - cost
-    elif len(calls) > 1:
-        saved["check"] = baseline - cost
-    return Expected(cost, baseline, saved)
+    routed = _routed(answering, baseline_model)
+    levers = ["route"] if routed or escalated else ["check"] if len(calls) > 1 else []
+    if trimmed:
+        levers.append("diet")
+    own = answering.usd
+    assert own is not None
+    expected = _settled(answering, baseline_model, levers, own, trimmed)
+    expected.cost = cost
+    for lever in levers[:1]:
+        if lever != "diet":
+            expected.saved[lever] -= cost - own
+    return expected
+
+
+def _routed(call: Billed, baseline_model: str | None) -> bool:
+    return baseline_model is not None and PRICES[call.model] != PRICES[baseline_model]
+
+
+def _settled(call: Billed, baseline_model: str | None, levers: Sequence[str], cost: Fraction, trimmed: int = 0) -> Expected:
+    """The baseline is the price with no lever acting; a part is the mean over all orders in which levers could have been switched on."""
+    given, written, cached = call.tokens
+
+    def paid(acting: frozenset[str]) -> Fraction:
+        if "cache" in acting:
+            return Fraction(0)
+        model = call.model if "route" in acting or baseline_model is None else baseline_model
+        usd = price(model, (given if "diet" in acting else given + trimmed, written, cached))
+        assert usd is not None
+        return usd
+
+    saved = dict.fromkeys(levers, Fraction(0))
+    orders = list(permutations(levers))
+    for order in orders:
+        for place, lever in enumerate(order):
+            before = frozenset(order[:place])
+            saved[lever] += (paid(before) - paid(before | {lever})) / len(orders)
+    return Expected(cost, paid(frozenset()), saved)

@@ -71,6 +71,7 @@ def test_every_kind_of_request_was_there(run: Run) -> None:
     assert any("failover" in row["decisions"] for row in rows)
     assert {purpose for row in rows for purpose in json.loads(row["account"] or "{}").get("extra", {})} == {"repair", "escalate", "retry"}
     assert any(row["cost_picousd"] is None for row in rows)
+    assert {lever for row in rows for lever in json.loads(row["account"] or '{"saved":{}}')["saved"]} >= {"cache", "route", "diet", "output", "check"}
 
 
 def test_each_request_has_one_row(run: Run) -> None:

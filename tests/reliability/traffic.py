@@ -1,8 +1,8 @@
 """Mixed traffic whose money can be worked out: every text carries `id:N`, by which what the model service saw is found again.
 
 A deterministic draw of plain questions (three dialects, whole and streamed), repeated ones (some at once, so that they share a call), failures
-that are retried or not, failovers, streams that break off, answers that break their schema (mended, escalated, or lost), models without a
-price, refusals, and answers that an output limit of ours cuts.
+that are retried or not, failovers, streams that break off, answers that break their schema (mended, escalated, or lost), prompts that a diet
+makes smaller, models without a price, refusals, and answers that an output limit of ours cuts.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ NAMED = ("gpt-4o-mini", "gpt-4o", "claude-haiku-4-5", "llama-small")
 QUESTIONS = 60
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 # Of a hundred requests.
-MIX = {"plain": 45, "again": 24, "fail": 4, "failonce": 4, "down": 5, "cut": 3, "broken": 6, "unpriced": 3, "refused": 3, "short": 3}
+MIX = {"plain": 40, "diet": 5, "again": 24, "fail": 4, "failonce": 4, "down": 5, "cut": 3, "broken": 6, "unpriced": 3, "refused": 3, "short": 3}
 ENDPOINTS = """
 [endpoints.faq]
 [endpoints.capped]
@@ -56,13 +56,17 @@ def _request(draw: random.Random, number: int, kind: str) -> Asked:
     own = random.Random(number // 4 % QUESTIONS) if kind == "again" else draw
     identity = 1_000_000 + number // 4 % QUESTIONS if kind == "again" else number
     # Only chat answers are reused: the other dialects are passed through as agents need them.
-    chat_alone = kind == "broken" or (kind == "again" and own.random() < 0.6)
+    chat_alone = kind in ("broken", "diet") or (kind == "again" and own.random() < 0.6)
     model, path = _model(own, kind), PATHS[0] if chat_alone else own.choice(PATHS)
     words = f"words:{own.randint(6, 60)} cached:{own.randint(0, 3)} reason:{own.randint(0, 9)}"
     text = f"{_fault(own, kind)} {words} id:{identity} " + " ".join(own.choices(["ship", "shore", "sail", "rope"], k=own.randint(1, 30)))
     endpoint = {"refused": "capped", "short": "short"}.get(kind) or own.choice(["faq", "default", "made-up"])
     stream = kind == "cut" or draw.random() < 0.5
-    return Asked(kind, text, model, path, _body(path, model, text, stream=stream, schema=kind == "broken", limited=kind != "short"), endpoint)
+    body = _body(path, model, text, stream=stream, schema=kind == "broken", limited=kind != "short")
+    if kind == "diet":
+        rows = [{"port": draw.randint(1, 99), "ship": draw.choice(["brig", "yawl"])} for _ in range(draw.randint(8, 20))]
+        body["messages"].insert(0, {"role": "system", "content": json.dumps(rows, indent=4)})
+    return Asked(kind, text, model, path, body, endpoint)
 
 
 def _model(draw: random.Random, kind: str) -> str:
