@@ -11,11 +11,18 @@ from rich.console import Console
 from farthing.core.errors import ConfigError
 from farthing.lab.audit import workers
 from farthing.lab.audit.paper import FILES, as_html, write
+from farthing.lab.audit.playbook import Playbook
 from farthing.lab.audit.run import audit
 from farthing.lab.audit.table import as_json, print_playbook, summary
 from farthing.settings import load
 from tests.lab.audit.test_planted import agents, labelled, prefixed
 from tests.lab.audit.traffic import Prices, Words, audited, call, clean, finding
+
+
+def printed(playbook: Playbook) -> str:
+    out = io.StringIO()
+    print_playbook(playbook, Console(file=out, width=200))
+    return out.getvalue()
 
 
 def test_models_without_a_price_are_counted_and_in_no_figure(tmp_path: Path) -> None:
@@ -108,8 +115,9 @@ def test_excerpts_and_names_are_redacted(tmp_path: Path) -> None:
     again = [{**record, "timestamp": record["timestamp"] + 7200} for record in first]
     playbook = audited(tmp_path, [*first, *again])
     assert "[email]" in finding(playbook, "exact_repeats").examples[0].excerpt
-    for text in (as_json(playbook), as_html(playbook), playbook.config):
+    for text in (as_json(playbook), as_html(playbook), playbook.config, printed(playbook)):
         assert "example.com" not in text
+    assert "[email]" in printed(playbook)
 
 
 def test_examples_name_lines_of_the_log(tmp_path: Path) -> None:
@@ -173,12 +181,10 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_the_findings_in_order_of_money(tmp_path: Path) -> None:
-    out = io.StringIO()
     again = [{**record, "timestamp": record["timestamp"] + 7200} for record in clean(60)]
     planned = [{**record, "endpoint": "agent"} for record in agents(40, ["search"])]
     playbook = audited(tmp_path, [*clean(60), *again, *planned])
-    print_playbook(playbook, Console(file=out, width=200))
-    text = out.getvalue()
+    text = printed(playbook)
     places = [text.index(f"{number}. {one.title}: ") for number, one in enumerate(playbook.findings, start=1)]
     assert places == sorted(places)
     assert len(places) >= 2

@@ -43,6 +43,7 @@ class Extractor:
         repeated, sample = _repeated(layout)
         unused, document, judged = _unused(layout, call)
         unreferred, turn = _unreferred(layout, call)
+        filler, phrase = reading.filler_of(layout.system)
         alone = not layout.history and not call.tool_calls and layout.last != ""
         system = reading.hash_of(layout.system)
         return Facts(
@@ -75,7 +76,7 @@ class Extractor:
             sizes=layout.sizes,
             pieces=pieces_of(layout, call.turns),
             shots=layout.shots,
-            filler=min(reading.filler_of(layout.system), layout.sizes[0]),
+            filler=min(filler, layout.sizes[0]),
             repeated=repeated,
             unused=unused,
             unreferred=unreferred,
@@ -87,7 +88,7 @@ class Extractor:
             vector=self._embedder.vector(layout.last) if alone else None,
             answer_vector=self._embedder.vector(call.answer, SHORT_DIMENSIONS) if alone and call.answer else None,
             gist=" ".join(layout.last[: GIST_CHARS * 2].split())[:GIST_CHARS],
-            shown=(sample, document, turn),
+            shown=(sample, document, turn, phrase),
         )
 
     def _counts(self, call: LoggedCall, layout: Layout) -> tuple[int | None, int | None, bool]:

@@ -1,4 +1,4 @@
-"""What the audit keeps of one call: numbers, hashes and three short excerpts; never the text.
+"""What the audit keeps of one call: numbers, hashes and short excerpts; never the text.
 
 Characters are UTF-8 bytes, so that a quarter of them estimates tokens in any script.
 """
@@ -85,4 +85,4 @@ class Facts(msgspec.Struct, frozen=True, gc=False, array_like=True, omit_default
     vector: bytes | None  # of the last user text
     answer_vector: bytes | None
     gist: str  # beginning of the last user text
-    shown: tuple[str, str, str]  # excerpts: of what is repeated, of an unused document, of an unreferred turn
+    shown: tuple[str, str, str, str]  # excerpts: of what is repeated, an unused document, an unreferred turn, boilerplate

@@ -112,7 +112,7 @@ def _finding(one: Finding) -> Iterator[Block]:
     yield Text(f"{one.certainty.capitalize()}. {one.how}")
     yield Text(f"Remedy: {one.remedy}")
     if one.endpoints:
-        yield Table(["endpoint", Column("USD", right=True)], [[name, usd(amount)] for name, amount in one.endpoints.items()])
+        yield Text("Where: " + ", ".join(f"{name} {usd(amount)}" for name, amount in one.endpoints.items()))
     if one.details:
         yield Fold("Details", [Text(line) for line in one.details])
     if one.examples:

@@ -12,6 +12,7 @@ import msgspec
 
 LEAST_SENTENCE = 40  # bytes of a sentence that counts as repeated
 _REMEMBERED = 4096
+_SHOWN = 100
 _STRETCHES, _TOGETHER = 48, 8
 
 # Letters and digits part from everything else; bytes beyond ASCII are letters of other scripts.
@@ -113,19 +114,25 @@ def words_of(text: str) -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def filler_of(text: str) -> int:
-    """Bytes of a system prompt that say nothing, or say again what stands in it already."""
+def filler_of(text: str) -> tuple[int, str]:
+    """Bytes of a system prompt that say nothing, or say again what stands in it already, and the longest such stretch."""
     seen: set[str] = set()
-    found = 0
+    found, longest = 0, ""
     for sentence in text.replace("\n", ". ").split(". "):
-        found += len(sentence) if sentence in seen and len(sentence) >= LEAST_SENTENCE else _empty(sentence)
+        if sentence in seen and len(sentence) >= LEAST_SENTENCE:
+            size, phrase = len(sentence), sentence
+        else:
+            size, phrase = _empty(sentence)
+        found += size
+        longest = phrase if len(phrase) > len(longest) else longest
         seen.add(sentence)
-    return found
+    return found, longest[:_SHOWN]
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _empty(sentence: str) -> int:
-    return sum(match.end() - match.start() for match in FILLER.finditer(sentence))
+def _empty(sentence: str) -> tuple[int, str]:
+    found = [match[0] for match in FILLER.finditer(sentence)]
+    return sum(map(len, found)), max(found, key=len, default="")
 
 
 @lru_cache(maxsize=_REMEMBERED)

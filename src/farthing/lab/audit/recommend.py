@@ -19,6 +19,7 @@ Spend = Mapping[tuple[str | None, str], float]  # USD by provider and model
 
 _LEAST_SHARE = 0.002  # of the cost; below, a finding recommends nothing
 _CACHE_KINDS = ("exact_repeats", "semantic_repeats", "retries")
+_DIET_KINDS = ("repeated_context", "boilerplate")
 _OUTPUT_KINDS = ("no_output_limit", "long_answers")
 _OTHER_NAMES = {
     "google": "gemini",
@@ -42,7 +43,7 @@ _MAKERS = (
 def recommend(findings: Sequence[Finding], spend: Spend, swaps: Mapping[tuple[str, str], int], usuals: Usuals) -> str:
     """The file's text."""
     worth = {finding.kind: finding for finding in findings if finding.share >= _LEAST_SHARE}
-    parts = [*_head(worth), *_models(worth, spend, swaps), *_cache(worth), *_endpoints(worth, usuals), *_sampling(), *_by_hand(worth)]
+    parts = [*_head(worth), *_models(worth, spend, swaps), *_cache(worth), *_diet(worth), *_endpoints(worth, usuals), *_sampling(), *_by_hand(worth)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -119,6 +120,17 @@ def _cache(worth: Mapping[str, Finding]) -> Iterator[str]:
     yield ""
 
 
+def _diet(worth: Mapping[str, Finding]) -> Iterator[str]:
+    found = [worth[kind] for kind in _DIET_KINDS if kind in worth]
+    if not found:
+        return
+    yield "[diet]"
+    yield from map(_because, found)
+    yield "# Paragraphs that stand twice are dropped; phrases are yours to delete: farthing diet PROMPT --explain."
+    yield "enabled = true"
+    yield ""
+
+
 def _endpoints(worth: Mapping[str, Finding], usuals: Usuals) -> Iterator[str]:
     """Output limits where answers ran on."""
     named: dict[str, Finding] = {}
@@ -145,7 +157,7 @@ def _sampling() -> Iterator[str]:
 
 def _by_hand(worth: Mapping[str, Finding]) -> Iterator[str]:
     """What no key of this file does."""
-    rest = [finding for kind, finding in worth.items() if kind not in (*_CACHE_KINDS, *_OUTPUT_KINDS, "easy_on_dear")]
+    rest = [finding for kind, finding in worth.items() if kind not in (*_CACHE_KINDS, *_DIET_KINDS, *_OUTPUT_KINDS, "easy_on_dear")]
     if rest:
         yield "# Not a matter of this file:"
     for finding in rest:

@@ -18,6 +18,7 @@ UNKNOWN = "-"
 _ENDPOINTS_SHOWN = 15
 _EXAMPLES_SHOWN = 2
 _SAMPLES_SHOWN = 3
+_LEAST_SHOWN = 0.001  # of the cost; smaller findings have their row and no more
 
 
 def as_json(playbook: Playbook) -> str:
@@ -28,7 +29,7 @@ def as_json(playbook: Playbook) -> str:
 def print_playbook(playbook: Playbook, console: Console) -> None:
     """What was read, the baseline, the findings in order of money."""
     for line in summary(playbook):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     console.print()
     console.print(_endpoints(playbook))
     console.print()
@@ -37,6 +38,8 @@ def print_playbook(playbook: Playbook, console: Console) -> None:
         return
     console.print(_findings(playbook))
     for number, finding in enumerate(playbook.findings, start=1):
+        if finding.share < _LEAST_SHOWN:
+            continue
         console.print()
         for line in _one(number, finding):
             console.print(line, highlight=False, soft_wrap=True)

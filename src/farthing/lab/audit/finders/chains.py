@@ -13,6 +13,7 @@ LEAST_INPUT = 400  # bytes of an input that is worth sending once
 FEWEST_RUNS = 20
 FIXED_SHARE = 0.95
 _MOST_STEPS = 8
+_MOST_INPUTS = 64  # of one run
 _INPUTS = (Part.DOCUMENTS, Part.USER)
 _T = TypeVar("_T")
 
@@ -55,7 +56,7 @@ class SameInput(Finder):
             return None
         seen, _ = self._runs.get(call.run, {})
         again = [0, 0]
-        for piece in call.pieces:
+        for piece in call.pieces if len(seen) < _MOST_INPUTS else ():
             if piece.part in _INPUTS and piece.size >= LEAST_INPUT and seen.setdefault(piece.hash, call.system) != call.system:
                 again[_INPUTS.index(Part(piece.part))] += piece.size
         usd = sum(costs.usd[where] for where in _INPUTS)

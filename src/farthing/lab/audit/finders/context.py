@@ -18,7 +18,7 @@ class RepeatedContext(Finder):
         title="Duplicate context chunks",
         certainty="counted",
         how="Sentences of 40 bytes or more that stand earlier in the same prompt, word for word.",
-        remedy="Leave out what is there already; overlapping chunks and re-sent documents go first.",
+        remedy="Prompt diet drops repeated paragraphs; chunks that overlap are the retriever's to leave out.",
         lever="diet",
     )
 
@@ -75,7 +75,7 @@ class UnreferredHistory(Finder):
         certainty="estimated",
         how="Turns before the last exchange whose words appear neither in the question nor in the answer. Lexical; agents at work are left out.",
         remedy="Send the last turns and a summary of the rest.",
-        lever="diet",
+        lever=None,
     )
 
     def weigh(self, billed: Billed) -> Cut | None:

@@ -12,6 +12,7 @@ from farthing.lab.audit.usual import Usuals
 WARM_S = 300.0  # how long providers keep a prefix at least
 LEAST_TOKENS = 1024  # the shortest prefix that they keep
 _LEAST_LOST = 256
+_MOST_LANES = 5000
 _AUTOMATIC = ("openai", "azure", "deepseek", "google", "gemini", "vertex", "xai", "x-ai", "groq", "moonshot", "fireworks")
 _AUTOMATIC_MODELS = ("gpt-", "o1", "o3", "o4", "chatgpt", "deepseek", "gemini", "grok")
 
@@ -31,6 +32,15 @@ class _Lane(msgspec.Struct):
         return before is not None and abs(call.at - before) <= WARM_S
 
 
+_Lanes = dict[tuple[str, str | None], _Lane]
+
+
+def _lane(lanes: _Lanes, call: Facts) -> _Lane:
+    """Of a call; when there are too many models, one for all that are new."""
+    key = (call.endpoint, call.model)
+    return lanes.setdefault(key if key in lanes or len(lanes) < _MOST_LANES else ("", None), _Lane())
+
+
 class CachePrefix(Finder):
     """Shared stretches of the prompt, less what was read from the provider's cache."""
 
@@ -46,12 +56,12 @@ class CachePrefix(Finder):
 
     def __init__(self, usuals: Usuals) -> None:
         self._usuals = usuals
-        self._learning: dict[tuple[str, str | None], _Lane] = {}
-        self._weighing: dict[tuple[str, str | None], _Lane] = {}
+        self._learning: _Lanes = {}
+        self._weighing: _Lanes = {}
         self._defeated, self._unmarked, self._silent = 0, 0, 0
 
     def learn(self, call: Facts) -> None:
-        lane = self._learning.setdefault((call.endpoint, call.model), _Lane())
+        lane = _lane(self._learning, call)
         if lane.is_warm(call):
             lane.warm += 1
         else:
@@ -59,8 +69,7 @@ class CachePrefix(Finder):
 
     def weigh(self, billed: Billed) -> Cut | None:
         call, costs = billed.call, billed.costs
-        key = (call.endpoint, call.model)
-        warm = self._weighing.setdefault(key, _Lane()).is_warm(call)
+        warm = _lane(self._weighing, call).is_warm(call)
         per = costs.per
         if per is None or per.cached >= per.read or not warm or call.reused or call.tokens_in is None:
             return None
@@ -69,7 +78,7 @@ class CachePrefix(Finder):
         lost = min(shared * ratio, sum(costs.tokens)) - self._cached(call, leading * ratio)
         if shared * ratio < LEAST_TOKENS or lost < _LEAST_LOST:
             return None
-        lane = self._learning[key]
+        lane = _lane(self._learning, call)
         saved = lost * (per.read - per.cached) - lost * max(0.0, per.stored - per.read) * lane.cold / max(1, lane.warm)
         usd = sum(costs.usd[where] for where in PROMPT)
         if saved <= 0 or usd <= 0:

@@ -18,7 +18,7 @@ class Boilerplate(Finder):
         title="Boilerplate in system prompts",
         certainty="counted",
         how="Sentences repeated within the prompt, and listed phrases that say nothing to a model (politeness, rulers, fillers).",
-        remedy="Delete the phrases; prompt diet does it on the way.",
+        remedy="Delete them: farthing diet PROMPT --explain lists each. Paragraphs that stand twice are dropped by prompt diet on the way.",
         lever="diet",
     )
 
@@ -28,6 +28,9 @@ class Boilerplate(Finder):
             return None
         share = call.filler / call.sizes[Part.SYSTEM]
         return part(Part.SYSTEM, share, share, share)
+
+    def excerpt(self, call: Facts) -> str:
+        return f"{call.filler:,} bytes, such as: {call.shown[3]}"
 
 
 class LongSystem(Finder):
@@ -39,7 +42,7 @@ class LongSystem(Finder):
         certainty="assumed",
         how=f"Tokens above {LONG_SYSTEM_TOKENS:,} of the system prompt; the figure takes half of them, the range none to all. Only editing decides.",
         remedy="Move rules to the calls that need them; put the rest first, so that the provider's prompt cache pays for it.",
-        lever="diet",
+        lever=None,
     )
 
     def weigh(self, billed: Billed) -> Cut | None:
@@ -59,8 +62,8 @@ class FewShot(Finder):
         title="Repeated few-shot blocks",
         certainty="assumed",
         how=f"Examples beyond {KEPT_SHOTS}, told by marks, or by turns that half of the endpoint's calls open with; range: none to all.",
-        remedy="Keep the examples that change answers; measure with replay. Prompt diet picks the nearest ones.",
-        lever="diet",
+        remedy="Keep the examples that change answers, and try how many that are; put them first, so that the provider's prompt cache pays for them.",
+        lever=None,
     )
 
     def __init__(self, usuals: Usuals) -> None:
