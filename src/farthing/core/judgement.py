@@ -73,3 +73,19 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     lever: Guarded
     phase: Phase
     reason: str
+
+
+class VerdictSums(msgspec.Struct, gc=False):
+    """Verdicts added up: all that intervals need. `paired` ones scored the expensive tier's answer to the same question too."""
+
+    verdicts: int = 0
+    scored: int = 0
+    score: float = 0.0
+    paired: int = 0
+    paired_score: float = 0.0
+    reference: float = 0.0
+    score_squares: float = 0.0  # of the paired ones
+    reference_squares: float = 0.0
+    products: float = 0.0
+    cost_picousd: int = 0
+    unpriced: int = 0  # verdicts whose cost nobody knows; in no sum

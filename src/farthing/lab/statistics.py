@@ -13,12 +13,15 @@ Method: studentised bootstrap (bootstrap-t) of a ratio of sums, its standard err
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from farthing.measure.quality import wilson
+
+__all__ = ["FEWEST_RUNS", "Estimate", "difference", "paired_difference", "ratio", "sums_by", "wilson"]
 
 FEWEST_RUNS = 8
 _DRAWS = 2000
@@ -91,17 +94,6 @@ def difference(
     two = _Ratio(*_grouped(seed, others, other_bottoms)).drawn(seed + 1)
     drawn = _Drawn(one.error - two.error, one.variance + two.variance, one.seen_variance + two.seen_variance)
     return Estimate(value, *_studentised(drawn, value, min(len(tops), len(others)), confidence), len(tops) + len(others))
-
-
-def wilson(good: float, of: int, *, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Wilson's interval for a share: `good` of `of` independent verdicts (a fraction is fine). Sound also at 0 and at 1. `None` of none."""
-    if of <= 0:
-        return None
-    z = _z(confidence)
-    share, room = good / of, z * z / of
-    middle = (share + room / 2) / (1 + room)
-    reach = z * sqrt(share * (1 - share) / of + room / (4 * of)) / (1 + room)
-    return (0.0 if good <= 0 else max(0.0, middle - reach)), (1.0 if good >= of else min(1.0, middle + reach))
 
 
 def sums_by(runs: Sequence[Hashable] | NDArray[Any], *columns: ArrayLike) -> tuple[Vector, ...]:
@@ -203,8 +195,3 @@ def _vectors(*columns: ArrayLike) -> tuple[Vector, ...]:
     if len({vector.shape for vector in vectors}) > 1 or vectors[0].ndim != 1:
         raise ValueError(f"One number per run and column, but the columns have shapes {[vector.shape for vector in vectors]}.")
     return vectors
-
-
-@lru_cache(maxsize=8)
-def _z(confidence: float) -> float:
-    return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -110,7 +110,8 @@ def test_a_store_of_the_first_schema_is_read_as_one_without_accounts(tmp_path: P
     path = write(tmp_path / "l.db", [row(1000, 400, {"saved": {"route": 600}})])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "DROP VIEW ledger; DROP TABLE judgements; ALTER TABLE requests DROP COLUMN account; ALTER TABLE requests DROP COLUMN experiment;"
+            "DROP VIEW ledger; DROP TABLE judgements; DROP INDEX requests_experiment; "
+            "ALTER TABLE requests DROP COLUMN account; ALTER TABLE requests DROP COLUMN experiment;"
         )
     figures = report(path, by=("experiment", "tier"))
     assert (whole(figures).not_split, whole(figures).not_split_usd) == (1, 600 * PICO)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 import msgspec
 
 from farthing.core.errors import StoreUnavailable
-from farthing.core.judgement import Guarded, Judgement, Stance, Subject, Turn
+from farthing.core.judgement import Guarded, Judgement, Stance, Subject, Turn, VerdictSums
 from farthing.core.ledger import Hold, Refusal, Release
 from farthing.stores.sqlite.book import Book
 from farthing.stores.sqlite.transaction import patiently
@@ -25,6 +25,21 @@ _SAY_AGAIN = " ON CONFLICT (request_id, source, author) WHERE author IS NOT NULL
     f"{name} = excluded.{name}" for name in _FIELDS if name not in ("request_id", "source", "author")
 )
 _UPDATE = f"UPDATE judgements SET {', '.join(f'{name} = ?' for name in _FIELDS)} WHERE id = ?"
+# What verdicts can be told apart by. Who did not pay for a verdict left its lever open; then it is the one that gave the answer.
+BY = {
+    "endpoint": "endpoint",
+    "tier": "model_tier",
+    "lever": "coalesce(lever, CASE WHEN cache IN ('exact', 'normalised', 'semantic') THEN 'cache' WHEN model_tier = 'cheap' THEN 'route' END)",
+    "cache": "cache",
+    "source": "source",
+    "tenant": "tenant",
+    "experiment": "experiment",
+}
+_PAIRED = "score IS NOT NULL AND reference_score IS NOT NULL"
+_SUMS = f"""count(*), count(score), coalesce(total(score), 0), count(*) FILTER (WHERE {_PAIRED}), total(score) FILTER (WHERE {_PAIRED}),
+ total(reference_score) FILTER (WHERE {_PAIRED}), total(score * score) FILTER (WHERE {_PAIRED}),
+ total(reference_score * reference_score) FILTER (WHERE {_PAIRED}), total(score * reference_score), coalesce(sum(cost_picousd), 0),
+ count(*) FILTER (WHERE cost_picousd IS NULL)"""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Stance).decode
 
@@ -95,6 +110,22 @@ def find_subject(connection: sqlite3.Connection, request_id: str) -> Subject | N
         connection, "SELECT tenant, endpoint, model_tier, cache, experiment FROM requests WHERE request_id = ?", (request_id,)
     ).fetchone()
     return None if found is None else Subject(*found)
+
+
+def verdict_sums(
+    connection: sqlite3.Connection, by: Sequence[str], since: float | None = None, until: float | None = None, tenant: str | None = None
+) -> list[tuple[tuple[str | None, ...], VerdictSums]]:
+    """Verdicts given from `since` to before `until`, added up by some of `BY`, in order of their names."""
+    groups = ", ".join(BY[name] for name in by)
+    where, values = ["1"], list[object]()
+    for condition, value in (("judged_at >= ?", since), ("judged_at < ?", until), ("tenant = ?", tenant)):
+        if value is not None:
+            where.append(condition)
+            values.append(value)
+    sql = f"SELECT {groups}{', ' if by else ''}{_SUMS} FROM judgements WHERE {' AND '.join(where)}"
+    sql += f" GROUP BY {groups} ORDER BY {groups}" if by else ""
+    found = patiently(connection, sql, tuple(values)).fetchall()
+    return [(tuple(row[: len(by)]), VerdictSums(*row[len(by) :])) for row in found]
 
 
 def insert(connection: sqlite3.Connection, judgement: Judgement) -> int:
