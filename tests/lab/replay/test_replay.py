@@ -11,12 +11,14 @@ import pytest
 
 from farthing.assemble import build_house
 from farthing.config import Cache, Caps, Endpoint, Limits, Match, Route, Rule
-from farthing.core.request import Dialect, KeyLimits
+from farthing.core.request import Dialect, KeyLimits, Turn
+from farthing.lab.logs import open_logs
 from farthing.lab.logs.base import LoggedCall
 from farthing.lab.replay.document import as_json
 from farthing.lab.replay.figures import figures
 from farthing.lab.replay.run import Plan, learn, replay
 from farthing.models.tokens import TokenCounter
+from tests.fakes.ledger import write
 from tests.lab.replay.logs import BIG, EVERYTHING_OFF, NOON, SMALL, call, config, lane, lanes, run, usd
 
 OFF = config(endpoints={"default": Endpoint(levers_off=EVERYTHING_OFF)})
@@ -223,3 +225,32 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         for seed in ("1", "2")
     }
     assert written == {as_json(first, figures(first))}
+
+
+def test_a_call_that_a_budget_turned_away_is_answered_where_there_is_none() -> None:
+    turned_away = call(status=429, error_code="budget_exceeded", answer=None, tokens_out=None, tokens_in=None, latency_s=0.0)
+    logged, found = lanes([call("other"), turned_away], STAY)
+    assert logged.refused == {"budget_exceeded": 1}
+    assert (found.answered, found.refused, found.basis) == (2, {}, {"logged": 1, "fitted": 1})
+
+
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES])
+def test_a_body_is_written_from_the_turns_in_the_dialect_of_the_call(dialect: Dialect) -> None:
+    turns = (Turn("system", "Be brief."), Turn("user", "Why?"))
+    found = run([call(turns=turns, dialect=dialect), call(turns=turns, body=b'{"nothing": 1}', dialect=dialect, max_output_tokens=9)], OFF)
+    assert found.intake.unreadable == 0
+    assert figures(found)[1].answered == 2
+
+
+def test_a_ledger_without_text_is_priced_and_one_with_text_is_replayed(tmp_path: Path) -> None:
+    known = {"tokens_in": 10, "tokens_out": 5, "model_name": BIG, "model_tier": "expensive", "cost_picousd": 200_000_000, "finish": "stop"}
+    text = {"prompt": "user: What is a farthing?", "answer": "A quarter of a penny."}
+    path = write(tmp_path / "farthing.db", [known, known | text, known | text | {"dialect": "responses"}, known | text])
+    found = figures(run(list(open_logs([path])), STAY))
+    assert (found[0].cost_usd, found[1].cost_usd) == (usd("0.0008"), usd("0.0006"))
+    assert found[1].cache == {"bypass": 2, "exact": 1, "miss": 1}
+
+
+def test_tokens_that_the_log_does_not_say_are_counted_from_its_text() -> None:
+    logged, found = lanes([call(tokens_in=None, tokens_out=None)], STAY)
+    assert logged.cost_usd == found.cost_usd > 0

@@ -17,7 +17,7 @@ from farthing.core.exchange import Exchange, Target
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
 from farthing.lab.replay.asked import Asked
-from farthing.lab.replay.fit import Fit, Lengths, failed, same_model, was_reused
+from farthing.lab.replay.fit import Fit, Lengths, failed, same_model, turned_away, was_reused
 from farthing.lab.replay.virtual import VirtualLoop
 from farthing.models.tokens import TokenCounter
 from farthing.wire.dialects import LANGUAGES, answer_events
@@ -105,6 +105,15 @@ class LoggedModels:
             step.unchecked = True
         return LoggedReply(told, call, self._loop)
 
+    def logged_usage(self, asked: Asked) -> Usage | None:
+        """Tokens of the logged call, counted from its text where the log does not say; `None` where it holds neither."""
+        call = asked.call
+        written = self._fit.written(call)
+        if written is None or (call.tokens_in is None and asked.prompt is None):
+            return None
+        given = self._input(asked, call.model or "")
+        return Usage(given, written, call.tokens_cached, call.tokens_cache_write, call.tokens_reasoning, call.tokens_out is None)
+
     def _told(self, step: Step, call: Call) -> Told:
         asked, target = step.asked, step.x.target or Target(call.service, call.model)
         ours = self._our_limit(step, call)
@@ -126,14 +135,13 @@ class LoggedModels:
     def _logged(self, asked: Asked, limit: int | None) -> Told | None:
         """The logged answer itself; `None` where the log does not say how long it was."""
         call = asked.call
+        if turned_away(call):
+            return None
         if failed(call):
             return Told("failed", None, call.latency_s)
-        written = self._fit.written(call)
-        if written is None:
+        usage = self.logged_usage(asked)
+        if usage is None:
             return None
-        usage = Usage(
-            self._input(asked, call.model or ""), written, call.tokens_cached, call.tokens_cache_write, call.tokens_reasoning, call.tokens_out is None
-        )
         finish = _FINISHES.get((call.finish or "").lower(), Finish.STOP)
         told = Told("logged", usage, call.latency_s, call.first_token_s, call.answer, call.tool_calls, finish, call.score)
         if was_reused(call):
@@ -152,7 +160,7 @@ class LoggedModels:
     def _estimated(self, asked: Asked, target: Target, limit: int | None) -> Told:
         given = self._input(asked, target.model)
         lengths = self._fit.lengths(asked.endpoint, target.model)
-        if asked.dialect is Dialect.EMBEDDINGS:
+        if asked.call.dialect is Dialect.EMBEDDINGS:
             return Told("borrowed", Usage(given, 0, estimated=True))
         if lengths is None or not len(lengths):
             written = self._fit.written(asked.call)

@@ -6,6 +6,7 @@ a call keeps the model that it had, and only its price, its budgets and its caps
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,9 @@ _DEPTH, _MOST_MESSAGES = 512, 1_000_000  # what was served once is read again, w
 _ROLES = {"human": "user", "ai": "assistant", "model": "assistant"}
 _NOTHING_SAID = [{"role": "user", "content": ""}]
 _UNNAMED = "unnamed"
+_ABOVE = ("system", "developer")
+# What a gateway's cache looked up was cool enough to be looked up, also where the log does not say how cool.
+_ADMITTED = frozenset({"miss", "exact", "normalised", "semantic", "coalesced"})
 # What a prompt says is the same in every dialect of a conversation.
 _KINDS = {dialect: b"embed" if dialect is Dialect.EMBEDDINGS else b"talk" for dialect in Dialect}
 _encode = msgspec.json.Encoder().encode
@@ -37,7 +41,6 @@ class Asked(msgspec.Struct):
     endpoint: str
     tenant: str
     at_s: float
-    dialect: Dialect
     view: Peek
     body: bytes
     prompt: bytes | None  # None: the log holds no text
@@ -54,6 +57,7 @@ class Intake:
         self.textless = 0
         self.untimed = 0
         self.late = 0
+        self.without_usage = 0  # tokens counted from the text, because the log does not say them
         self.first_s: float | None = None
         self.last_s: float | None = None
         self.notes: list[str] = []  # of who read the files
@@ -81,6 +85,7 @@ class Intake:
                 self.first_s = at_s if self.first_s is None or at_s < self.first_s else self.first_s
                 self.last_s = at_s if self.last_s is None or at_s > self.last_s else self.last_s
             self.textless += asked.prompt is None
+            self.without_usage += call.tokens_in is None or (call.tokens_out is None and call.answer is not None)
             yield asked
 
     def merge(self, other: "Intake") -> None:
@@ -92,6 +97,7 @@ class Intake:
         self.textless += other.textless
         self.untimed += other.untimed
         self.late += other.late
+        self.without_usage += other.without_usage
         firsts = [first for first in (self.first_s, other.first_s) if first is not None]
         lasts = [last for last in (self.last_s, other.last_s) if last is not None]
         self.first_s, self.last_s = min(firsts, default=None), max(lasts, default=None)
@@ -114,30 +120,50 @@ def prompt_digest(dialect: Dialect, view: Peek) -> bytes | None:
 
 
 def _asked(call: LoggedCall, number: int) -> Asked:
-    dialect = call.dialect if call.body or call.dialect is Dialect.EMBEDDINGS else Dialect.CHAT
-    body = call.body or _written(call)
-    view = peek(dialect, body, json_depth=_DEPTH, max_messages=_MOST_MESSAGES)
+    body, view = _read(call)
     if call.has_tools and not view.has_tools:
         view = msgspec.structs.replace(view, has_tools=True)
-    prompt = prompt_digest(dialect, view)
+    if view.temperature is None and (call.cache or "").lower() in _ADMITTED:
+        view = msgspec.structs.replace(view, temperature=0.0)
+    prompt = prompt_digest(call.dialect, view)
     if prompt is None and not call.model:
         raise InvalidRequest("it names no model and holds no text")
-    name = call.request_id or f"call_{number}"
+    name = call.request_id or call.source
     endpoint, tenant = call.endpoint or "default", call.tenant or "default"
-    return Asked(call, number, name, call.run_id or name, endpoint, tenant, 0.0, dialect, view, body, prompt)
+    return Asked(call, number, name, call.run_id or name, endpoint, tenant, 0.0, view, body, prompt)
+
+
+def _read(call: LoggedCall) -> tuple[bytes, Peek]:
+    """The body as it was sent, where it can be read; else one that says what the turns say."""
+    if call.body:
+        try:
+            return call.body, _peek(call.dialect, call.body)
+        except FarthingError:
+            if not call.turns:
+                raise
+    body = _written(call)
+    return body, _peek(call.dialect, body)
+
+
+def _peek(dialect: Dialect, body: bytes) -> Peek:
+    return peek(dialect, body, json_depth=_DEPTH, max_messages=_MOST_MESSAGES)
 
 
 def _written(call: LoggedCall) -> bytes:
-    """A body for what the log says was asked."""
-    if call.dialect is Dialect.EMBEDDINGS:
-        return _encode({"model": call.model or _UNNAMED, "input": [turn.text for turn in call.turns] or [""]})
-    fields = {
-        "model": call.model or _UNNAMED,
-        "messages": [{"role": _ROLES.get(turn.role, turn.role), "content": turn.text} for turn in call.turns] or _NOTHING_SAID,
-        "temperature": call.temperature,
-        "max_tokens": call.max_output_tokens,
-        "stream": call.stream or None,
-    }
+    """A body in the dialect of the call for what the log says was asked."""
+    fields: dict[str, Any] = {"model": call.model or _UNNAMED, "temperature": call.temperature, "stream": call.stream or None}
+    turns = [{"role": _ROLES.get(turn.role, turn.role), "content": turn.text} for turn in call.turns] or _NOTHING_SAID
+    match call.dialect:
+        case Dialect.EMBEDDINGS:
+            fields = {"model": call.model or _UNNAMED, "input": [turn["content"] for turn in turns]}
+        case Dialect.RESPONSES:
+            fields |= {"input": turns, "max_output_tokens": call.max_output_tokens}
+        case Dialect.MESSAGES:
+            said = [turn for turn in turns if turn["role"] not in _ABOVE]
+            system = "\n".join(turn["content"] for turn in turns if turn["role"] in _ABOVE)
+            fields |= {"system": system or None, "messages": said or _NOTHING_SAID, "max_tokens": call.max_output_tokens}
+        case _:
+            fields |= {"messages": turns, "max_tokens": call.max_output_tokens}
     return _encode({name: value for name, value in fields.items() if value is not None})
 
 
@@ -147,7 +173,7 @@ def inbound_of(asked: Asked, request_id: str, model: str, config: Config, *, now
     view = asked.view if asked.view.model == model else msgspec.structs.replace(asked.view, model=model)
     return Inbound(
         request_id=request_id,
-        dialect=asked.dialect,
+        dialect=call.dialect,
         body=asked.body,
         peek=view,
         principal=Principal(None, asked.tenant),

@@ -38,6 +38,7 @@ def document(found: Replay, lanes: list[Figures]) -> dict[str, Any]:
             "unreadable_examples": intake.examples,
             "notes": intake.notes,
             "without_text": intake.textless,
+            "without_usage": intake.without_usage,
             "without_time": intake.untimed,
             "out_of_order": intake.late,
         },

@@ -13,6 +13,7 @@ from math import inf, isnan, nan, sqrt
 import msgspec
 import numpy as np
 
+from farthing.core.errors import BudgetExceeded, CapReached, PriceUnknown, RateLimited
 from farthing.lab.logs.base import LoggedCall
 from farthing.lab.replay.asked import Asked
 from farthing.models.recordings import family
@@ -173,6 +174,7 @@ class Answers:
 
 _Row = tuple[float, int, int, float, float]
 _BILLION = 1_000_000_000
+_LIMITS = frozenset(each.code for each in (RateLimited, BudgetExceeded, PriceUnknown, CapReached))
 
 
 def _row(known: Known) -> _Row:
@@ -266,6 +268,11 @@ class Fit:
 def failed(call: LoggedCall) -> bool:
     """The log says that no answer came of it."""
     return call.error_code is not None or (call.status is not None and call.status >= 400)
+
+
+def turned_away(call: LoggedCall) -> bool:
+    """A gateway refused it for a limit of its own: no model was asked, and another configuration may."""
+    return call.error_code in _LIMITS
 
 
 def was_reused(call: LoggedCall) -> bool:

@@ -79,12 +79,12 @@ class Lane:
         self._word = shared.names.words.of
         self._scores: dict[str, float] = {}
         staged = with_logged_models(config, shared.fit.models)
-        self._models = LoggedModels(shared.fit, shared.tokens, shared.loop, dialects_by_service(config))
+        self.models = LoggedModels(shared.fit, shared.tokens, shared.loop, dialects_by_service(config))
         self.house = shared.build(
             staged,
             clock=shared.clock,
             book=MemoryBook(shared.clock),
-            models=self._models,
+            models=self.models,
             tokens=shared.tokens,
             cache=CacheLever(staged.cache),
         )
@@ -98,24 +98,24 @@ class Lane:
         self._shared.loop.create_task(self._serve(asked, self.columns.open()))
 
     async def _serve(self, asked: Asked, row: int) -> None:
-        request_id = asked.id if asked.id not in self._models.steps else f"{asked.id}#{asked.number}"
+        request_id = asked.id if asked.id not in self.models.steps else f"{asked.id}#{asked.number}"
         house, now_s = self.house, self._shared.loop.time()
         x = Exchange(inbound_of(asked, request_id, self._asks(asked), house.config, now_s=now_s))
         if asked.prompt is None:
             x.signals = unread_signals(asked)
-        step = self._models.steps[request_id] = Step(asked, x)
+        step = self.models.steps[request_id] = Step(asked, x)
         try:
             await journey(x, house, _Nobody())
         except FarthingError:
             pass  # the exchange says what it was
         finally:
-            del self._models.steps[request_id]
+            del self.models.steps[request_id]
         self._note(step, row, self._shared.loop.time() - now_s)
 
     def _asks(self, asked: Asked) -> str:
         """The model that the application asks for: by default `farthing/auto` wherever this configuration routes, else the one that it had."""
         had = asked.call.model or asked.view.model
-        if asked.prompt is None or asked.dialect is Dialect.EMBEDDINGS or self._ask == AS_LOGGED:
+        if asked.prompt is None or asked.call.dialect is Dialect.EMBEDDINGS or self._ask == AS_LOGGED:
             return had
         if self._ask:
             return self._ask

@@ -9,12 +9,11 @@ from math import nan
 import msgspec
 
 from farthing.config import Config
-from farthing.core.money import to_picousd
-from farthing.core.usage import Usage
+from farthing.core.money import ZERO_USD, to_picousd
 from farthing.lab.logs.base import LoggedCall
 from farthing.lab.replay.asked import Asked, Intake
 from farthing.lab.replay.columns import UNKNOWN_COST, Columns, Names, Requests
-from farthing.lab.replay.fit import Fit, failed
+from farthing.lab.replay.fit import Fit, failed, turned_away
 from farthing.lab.replay.lane import BuildHouse, Doubt, Lane, Replaying
 from farthing.lab.replay.virtual import Arrival
 from farthing.models.tokens import TokenCounter
@@ -117,16 +116,17 @@ class _LoggedLane:
         broke = failed(call)
         target = None if call.model is None else self._lane.house.catalog.resolve(call.model)
         cost = call.cost_usd
-        if cost is None and call.tokens_in is not None and call.tokens_out is not None and target is not None:
-            rate = self._lane.house.prices.rate(target.service, target.model)
-            used = Usage(call.tokens_in, call.tokens_out, call.tokens_cached, call.tokens_cache_write, call.tokens_reasoning)
-            cost = None if rate is None else rate.price(used)
+        if cost is None and target is not None:
+            rate, usage = self._lane.house.prices.rate(target.service, target.model), self._lane.models.logged_usage(asked)
+            cost = ZERO_USD if broke else None if rate is None or usage is None else rate.price(usage)
         columns.cost[row] = UNKNOWN_COST if cost is None else to_picousd(cost)
         columns.latency_s[row] = nan if broke or call.latency_s is None else call.latency_s
         columns.score[row] = nan if broke or call.score is None else call.score
         columns.origin[row] = word("logged")
         columns.cache[row] = word(call.cache or "")
-        columns.outcome[row] = word("upstream_error: logged" if broke else "ok")
+        columns.outcome[row] = word(
+            "ok" if not broke else f"{'refused' if turned_away(call) else 'upstream_error'}: {call.error_code or call.status}"
+        )
         if not broke and target is not None:
             columns.model[row] = word(target.model)
             columns.tier[row] = word(self._lane.tier(target))

@@ -67,18 +67,21 @@ def frontier_lines(lanes: list[Figures]) -> Iterator[str]:
 
 def caveats(found: Replay, lanes: list[Figures]) -> Iterator[str]:
     """What the figures rest on, and what nobody can know from this log."""
-    for lane in lanes[1:]:
-        shares = [f"{times / lane.answered:.1%} {_BASIS[basis]}" for basis, times in lane.basis.items() if lane.answered and basis in _BASIS]
-        yield f"{lane.name}: answers are {', '.join(shares) or 'none'}"
+    for lane in lanes:
+        if lane is not lanes[0]:
+            shares = [f"{times / lane.answered:.1%} {_BASIS[basis]}" for basis, times in lane.basis.items() if lane.answered and basis in _BASIS]
+            yield f"{lane.name}: answers are {', '.join(shares) or 'none'}"
         if lane.unpriced:
-            yield f"  {lane.unpriced:,} requests have no known cost and are left out of every sum"
+            yield f"{lane.name}: {lane.unpriced:,} requests have no known cost and are left out of every sum"
         if lane.unchecked:
-            yield f"  {lane.unchecked:,} answers that nobody has were not held to their schema"
+            yield f"{lane.name}: {lane.unchecked:,} answers that nobody has were not held to their schema"
         if lane.unmended:
-            yield f"  {lane.unmended:,} answers break their schema; what a repair would have made of them is not in the log"
+            yield f"{lane.name}: {lane.unmended:,} answers break their schema; what a repair would have made of them is not in the log"
     intake = found.intake
     if intake.textless:
         yield f"{intake.textless:,} calls hold no text: they keep their model; prices, budgets and caps were replayed, cache and routing not"
+    if intake.without_usage:
+        yield f"{intake.without_usage:,} calls do not say how many tokens they took: counted from their text"
     if intake.untimed:
         yield f"{intake.untimed:,} calls are logged without a time: they were replayed one after another"
     if intake.late:
@@ -91,6 +94,8 @@ def interval(low: float | None, high: float | None, show: Callable[[float], str]
 
 
 def _total(lane: Figures) -> str:
+    if lane.unpriced == lane.requests:
+        return UNKNOWN
     exact = lane.cost_low_usd == lane.cost_high_usd
     return format_usd(round(lane.cost_usd, 6)) + ("" if exact else interval(lane.cost_low_usd, lane.cost_high_usd, lambda usd: f"{usd:.4f}"))
 
@@ -120,7 +125,8 @@ def _quality(lane: Figures) -> str:
 
 def _shares(found: Mapping[str, int], of: int) -> str:
     shown = [f"{name} {times / of:.1%}" for name, times in list(found.items())[:_SHOWN]] if of else []
-    return ", ".join(shown) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "") or UNKNOWN
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return "\n".join(shown + more) or UNKNOWN
 
 
 def _counts(found: Mapping[str, int]) -> str:
