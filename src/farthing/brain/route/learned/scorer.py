@@ -1,0 +1,78 @@
+"""From a prompt's features to the chance that each model answers it well. Training and serving run this same code."""
+
+import numpy as np
+import numpy.typing as npt
+
+from farthing.brain.route.learned import neighbours, trees
+from farthing.brain.route.learned.base import WEIGHTS, Arrays, Floats, Kind
+
+# What a linear model sees of embedding and surface, brought to a like scale.
+_EMBEDDING_SCALE, _SURFACE_SCALE = 4.0, 0.5
+
+
+class Scorer:
+    """The arrays of one trained router. Rows in, qualities out; many rows at once or one."""
+
+    def __init__(self, arrays: Arrays, kind: Kind) -> None:
+        """Raises `KeyError` or `ValueError` when arrays are missing or do not fit."""
+        self._weights = WEIGHTS[kind]
+        self._mean, self._spread = arrays["surface.mean"].astype(np.float64), arrays["surface.spread"].astype(np.float64)
+        self.labels = arrays["labels"].astype(np.float32)
+        self._linear = arrays["linear.weights"].astype(np.float64) if "linear.weights" in arrays else None
+        self._forest = trees.unpack("boosting", arrays) if "boosting.feature" in arrays else None
+        self.embeds = "known" in arrays
+        if self.embeds:
+            self._known = np.ascontiguousarray(arrays["known"].astype(np.float32))
+            self._centre, self._axes = arrays["embedding.mean"].astype(np.float32), arrays["embedding.axes"].astype(np.float32)
+            self._familiar, self._usual = arrays["familiar"].astype(np.float64), arrays["familiar.usual"].astype(np.float64)
+            self._precision = arrays["surface.precision"].astype(np.float64)
+            if len(self._known) != len(self.labels):
+                raise ValueError("the known prompts and their labels differ in number")
+
+    def score(self, surface: Floats, embeddings: npt.NDArray[np.float32] | None) -> tuple[Floats, Floats, Floats]:
+        """Quality (prompts x models), the columns that the cascade reads on, and familiarity (0..1, a quantile of the training set's own)."""
+        plain = self.standard(surface)
+        if not self.embeds or embeddings is None:
+            return self._mix(plain, None, None), plain, np.ones(len(plain))
+        low = neighbours.reduce(embeddings, self._centre, self._axes)
+        found, close = neighbours.nearest(low, self._known)
+        knn, columns = neighbours.votes(found, close, self.labels)
+        rows = np.concatenate([plain, columns], axis=1)
+        return self._mix(rows, knn, embeddings), rows, self.familiarity(plain, close)
+
+    def standard(self, surface: Floats) -> Floats:
+        return np.clip((surface - self._mean) / self._spread, -8.0, 8.0)
+
+    def familiarity(self, plain: Floats, close: neighbours.Singles) -> Floats:
+        """Share of the training prompts that were at least as strange to the others."""
+        distance = (strangeness(plain, close, self._precision) - self._usual[0]) / self._usual[1]
+        return 1.0 - np.searchsorted(self._familiar, distance.sum(axis=1)) / len(self._familiar)
+
+    def _mix(self, rows: Floats, knn: Floats | None, embeddings: npt.NDArray[np.float32] | None) -> Floats:
+        parts: list[tuple[float, Floats]] = []
+        if knn is not None and "knn" in self._weights:
+            parts.append((self._weights["knn"], knn))
+        if self._linear is not None and "logistic" in self._weights:
+            parts.append((self._weights["logistic"], sigmoid(linear_rows(rows[:, : len(self._mean)], embeddings) @ self._linear)))
+        if self._forest is not None and "boosting" in self._weights:
+            parts.append((self._weights["boosting"], self._forest.predict(rows)))
+        total = sum(weight for weight, _ in parts)
+        return np.clip(sum((weight / total * value for weight, value in parts), np.zeros(1)), 0.0, 1.0)
+
+
+def strangeness(plain: Floats, close: neighbours.Singles, precision: Floats) -> Floats:
+    """Two distances from what is known: in meaning to the near neighbours, in form to the middle (Mahalanobis). Either alone misses tasks."""
+    meaning = 1.0 - close[:, : neighbours.COUNTS[0]].mean(axis=1)
+    form = np.sqrt(np.maximum(((plain @ precision) * plain).sum(axis=1), 0.0))
+    return np.stack([meaning, form], axis=1).astype(np.float64)
+
+
+def linear_rows(plain: Floats, embeddings: npt.NDArray[np.float32] | None) -> Floats:
+    """What the logistic model reads, with the constant last."""
+    ones = np.ones((len(plain), 1))
+    parts = [plain * _SURFACE_SCALE, ones] if embeddings is None else [embeddings * _EMBEDDING_SCALE, plain * _SURFACE_SCALE, ones]
+    return np.concatenate(parts, axis=1).astype(np.float64)
+
+
+def sigmoid(values: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-np.clip(values, -30.0, 30.0)))

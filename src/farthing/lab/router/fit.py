@@ -1,0 +1,68 @@
+"""Fitting the competitors: kNN, logistic regression, boosting, and their stack. The result is arrays; scoring them is `brain/route/learned`."""
+
+import numpy as np
+import numpy.typing as npt
+
+from farthing.brain.route.learned import neighbours
+from farthing.brain.route.learned.base import Arrays, Floats
+from farthing.brain.route.learned.scorer import linear_rows, sigmoid, strangeness
+from farthing.lab.router.boosting import Growth, grow
+
+_RIDGE = 30.0
+_NEWTON_STEPS = 8
+_SHRINK = 0.1
+_CLIP = 8.0
+ROUTE_GROWTH = Growth(trees=150, depth=4, rate=0.05, least_rows=60)
+
+
+def fit(surface: Floats, embeddings: npt.NDArray[np.float32] | None, labels: Floats, *, seed: int = 0) -> Arrays:
+    """All that a `Scorer` needs, for every kind at once. Deterministic in its arguments."""
+    mean, spread = surface.mean(axis=0), surface.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    plain = np.clip((surface - mean) / spread, -_CLIP, _CLIP)
+    arrays: Arrays = {"surface.mean": mean, "surface.spread": spread, "labels": labels.astype(np.float32)}
+    rows = plain
+    if embeddings is not None:
+        arrays |= _known(embeddings)
+        known = arrays["known"].astype(np.float32)
+        found, close = neighbours.nearest(known, known, leave_out_self=True)
+        _, columns = neighbours.votes(found, close, labels.astype(np.float32))
+        rows = np.concatenate([plain, columns], axis=1)
+        arrays |= _usual(plain, close)
+    design = linear_rows(plain, embeddings)
+    arrays["linear.weights"] = np.stack([logistic(design, column) for column in labels.T], axis=1)
+    return arrays | grow("boosting", rows, labels, ROUTE_GROWTH, seed=seed)
+
+
+def _known(embeddings: npt.NDArray[np.float32]) -> Arrays:
+    """The main axes of the embeddings, and every prompt along them."""
+    mean = embeddings.mean(axis=0)
+    centred = embeddings - mean
+    values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))
+    axes = vectors[:, np.argsort(-values)[: neighbours.DIMS]].astype(np.float32)
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # eigenvectors come with either sign
+    return {"known": neighbours.reduce(embeddings, mean, axes), "embedding.mean": mean, "embedding.axes": axes}
+
+
+def _usual(plain: Floats, close: neighbours.Singles) -> Arrays:
+    """How strange the training prompts are to each other."""
+    precision = np.linalg.inv(np.cov(plain.T) + _SHRINK * np.eye(plain.shape[1]))
+    distances = strangeness(plain, close, precision)
+    usual = np.stack([distances.mean(axis=0), np.maximum(distances.std(axis=0), 1e-9)])
+    together = np.sort(((distances - usual[0]) / usual[1]).sum(axis=1))
+    return {"surface.precision": precision, "familiar.usual": usual, "familiar": together}
+
+
+def logistic(rows: Floats, target: Floats, ridge: float = _RIDGE) -> Floats:
+    """Ridge-penalised logistic regression by Newton's method; the last column is the constant and goes free. Targets may be shares."""
+    weights = np.zeros(rows.shape[1])
+    share = float(np.clip(target.mean(), 1e-3, 1 - 1e-3))
+    weights[-1] = np.log(share / (1 - share))
+    penalty = np.full(rows.shape[1], ridge)
+    penalty[-1] = 1e-6
+    for _ in range(_NEWTON_STEPS):
+        chance = sigmoid(rows @ weights)
+        slope = rows.T @ (target - chance) - penalty * weights
+        bend = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.diag(penalty)
+        weights = weights + np.linalg.solve(bend, slope)
+    return weights
