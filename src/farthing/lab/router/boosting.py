@@ -32,7 +32,7 @@ class Growth:
 def grow(name: str, rows: Floats, labels: Floats, growth: Growth, *, seed: int = 0) -> Arrays:
     """A forest with one head per column of `labels`, fitted by squared error, so that a value is a mean score."""
     try:
-        import lightgbm
+        import lightgbm as imported  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise TrainerMissing("Training needs LightGBM: pip install 'farthing[train]'") from error
     options = {
@@ -41,6 +41,7 @@ def grow(name: str, rows: Floats, labels: Floats, growth: Growth, *, seed: int =
         # One thread: two fight for a core as soon as anything else runs, and results would depend on it.
         "lambda_l2": 10.0, "max_bin": 63, "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1, "seed": seed + 1,
     }  # fmt: skip
+    lightgbm: Any = imported
     grown: list[tuple[npt.NDArray[np.int32], Floats, Floats]] = []
     for target in labels.T:
         start = float(target.mean())

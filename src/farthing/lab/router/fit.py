@@ -46,7 +46,7 @@ def _known(embeddings: npt.NDArray[np.float32]) -> Arrays:
 
 def _usual(plain: Floats, close: neighbours.Singles) -> Arrays:
     """How strange the training prompts are to each other."""
-    precision = np.linalg.inv(np.cov(plain.T) + _SHRINK * np.eye(plain.shape[1]))
+    precision: Floats = np.linalg.inv(np.cov(plain.T) + _SHRINK * np.eye(plain.shape[1])).astype(np.float64)
     distances = strangeness(plain, close, precision)
     usual = np.stack([distances.mean(axis=0), np.maximum(distances.std(axis=0), 1e-9)])
     together = np.sort(((distances - usual[0]) / usual[1]).sum(axis=1))

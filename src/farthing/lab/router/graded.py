@@ -69,8 +69,9 @@ def fingerprint(prompt: tuple[Turn, ...]) -> str:
 def for_pair(graded: Graded, models: tuple[str, ...]) -> tuple[Graded, list[str]]:
     """The rows where all of these models are graded, their columns in this order; and what was left out, in words. Raises `GradesUnusable`."""
     columns = [graded.column(model) for model in models]
-    scores, notes = graded.scores[:, columns], []
-    whole = ~np.isnan(scores).any(axis=1)
+    notes: list[str] = []
+    scores: Floats = graded.scores[:, columns]
+    whole: npt.NDArray[np.bool_] = np.asarray(~np.isnan(scores).any(axis=1))
     if not whole.all():
         notes.append(f"{int((~whole).sum())} of {len(graded)} prompts left out: not graded for all of {', '.join(models)}")
     if np.isinf(scores[whole]).any() or (scores[whole] < 0).any() or (scores[whole] > 1).any():
@@ -85,10 +86,8 @@ def for_pair(graded: Graded, models: tuple[str, ...]) -> tuple[Graded, list[str]
 def once_each(graded: Graded, notes: list[str]) -> Graded:
     """Each prompt once per endpoint, its repeated grades averaged; a prompt that counts twice would make promises look surer than they are."""
     first: dict[tuple[str, str], int] = {}
-    owner = [
-        first.setdefault((fingerprint(prompt), endpoint), at)
-        for at, (prompt, endpoint) in enumerate(zip(graded.prompts, graded.endpoints, strict=True))
-    ]
+    keys = [(fingerprint(prompt), endpoint) for prompt, endpoint in zip(graded.prompts, graded.endpoints, strict=True)]
+    owner = [first.setdefault(key, at) for at, key in enumerate(keys)]
     if len(first) == len(graded):
         return graded
     notes.append(f"{len(graded) - len(first)} of {len(graded)} prompts are repeats: their scores were averaged")
@@ -101,12 +100,11 @@ def once_each(graded: Graded, notes: list[str]) -> Graded:
 
 
 def require_enough(graded: Graded) -> None:
-    """Raises `GradesUnusable` for what no router can be trained on."""
+    """Raises `GradesUnusable` for what no router can be trained on. The first two columns are the cheap and the expensive model."""
     if len(graded) < FEWEST:
-        raise GradesUnusable(
-            f"{len(graded)} graded prompts are too few to train a router; at least {FEWEST} are needed, 1,000 make a promise that saves."
-        )
-    for model, scores in zip(graded.models, graded.scores.T, strict=True):
-        if scores.min() == scores.max():
-            text = f"Every answer of '{model}' has the same score ({scores[0]:g}), so there is nothing to learn from it."
-            raise GradesUnusable(f"{text} Grade prompts that it gets right and prompts that it gets wrong.")
+        text = f"{len(graded)} graded prompts are too few to train a router"
+        raise GradesUnusable(f"{text}; at least {FEWEST} are needed, and about 1,000 for a promise that saves.")
+    gap = graded.scores[:, 1] - graded.scores[:, 0]
+    if gap.min() == gap.max():
+        text = f"'{graded.models[0]}' and '{graded.models[1]}' score alike on every prompt" if not gap.any() else "Every prompt has the same grades"
+        raise GradesUnusable(f"{text}, so there is nothing to learn. Grade prompts that the cheap model gets right and prompts that it gets wrong.")

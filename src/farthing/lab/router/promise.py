@@ -25,6 +25,9 @@ class Terms:
     unfamiliar_below: float = 0.01
 
 
+DEFAULT_TERMS = Terms()
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One position of the dial with its outcome on the graded prompts."""

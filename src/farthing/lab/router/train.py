@@ -15,7 +15,7 @@ from farthing.lab.router.folds import random_folds
 from farthing.lab.router.frontier import Frontier, apgr, random_cost_at, route_frontier
 from farthing.lab.router.graded import Graded, GradesUnusable, for_pair, require_enough
 from farthing.lab.router.matrix import matrix
-from farthing.lab.router.promise import Terms, promise, settings_of, wary
+from farthing.lab.router.promise import DEFAULT_TERMS, Terms, promise, settings_of
 from farthing.lab.router.sums import Gaps, served
 
 KINDS: tuple[Kind, ...] = ("knn", "logistic", "boosting", "stack")
@@ -30,7 +30,7 @@ class Plan:
     reference: str
     second: str | None = None
     others: tuple[str, ...] = ()
-    terms: Terms = Terms()
+    terms: Terms = DEFAULT_TERMS
     folds: int = 5
     seed: int = 0
     embedder: str | None = None
@@ -76,7 +76,8 @@ def train(graded: Graded, plan: Plan, tokens: Tokens) -> Trained:
         at_floor["cascade"] = frontiers["cascade"].cost_at(plan.terms.floor)
     header = _header(rows, plan, kind, promises(found[kind], rows, pair, costs, plan.terms), numbers.languages, numbers.answers is not None)
     return Trained(
-        header=header, arrays=fit_all(numbers, seed=plan.seed), costs_at_floor=at_floor, frontiers=frontiers, gaps=found[kind], scores=pair, costs=costs,
+        header=header, arrays=fit_all(numbers, seed=plan.seed), costs_at_floor=at_floor, frontiers=frontiers, gaps=found[kind],
+        scores=pair, costs=costs,
         recovered={name: apgr(one.before, pair[:, 0], pair[:, 1]) for name, one in found.items()}, took_s=time.monotonic() - started, notes=notes,
     )  # fmt: skip
 
@@ -140,4 +141,4 @@ def _common(languages: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(sorted({language for language in known if known.count(language) >= max(5, len(known) // 200)}))
 
 
-__all__ = ["ALL", "KINDS", "Plan", "Trained", "promises", "train", "wary"]
+__all__ = ["ALL", "KINDS", "Plan", "Trained", "promises", "train"]

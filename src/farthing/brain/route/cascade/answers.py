@@ -6,6 +6,7 @@ No model call. Costs: about 60 us on an answer of 900 characters (bench/route.py
 import re
 from collections.abc import Sequence
 from math import log1p
+from typing import Any
 
 import msgspec
 
@@ -64,8 +65,8 @@ def _field(text: str) -> str | None:
     if start < 0 or '"' not in text:
         return None
     try:
-        found = msgspec.json.decode(text[start : text.rfind("}") + 1])
-        return next((str(found[key]) for key in _KEYS if key in found), None) if isinstance(found, dict) else None
+        found = msgspec.json.decode(text[start : text.rfind("}") + 1], type=dict[str, Any])
+        return next((str(found[key]) for key in _KEYS if key in found), None)
     except msgspec.DecodeError:
         for key in _KEYS:
             match = re.search(rf'"{key}"\s*:\s*"?((?:[^"\\\n]|\\.)*)', text)

@@ -92,6 +92,6 @@ def _shape(text: str) -> list[float]:
         float(len(words[-1]) if words else 0),
         float(sum([mark in text for mark in _CODE])),
         float(sum([mark in text for mark in _MATHS])),
-        float(any([mark in text for mark in _CHOICES])),
+        float(any(mark in text for mark in _CHOICES)),
         log1p(sum([word[0].isdigit() for word in words])),
     ]

@@ -41,12 +41,13 @@ class Scorer:
         return self._mix(rows, knn, embeddings), rows, self.familiarity(plain, close)
 
     def standard(self, surface: Floats) -> Floats:
-        return np.clip((surface - self._mean) / self._spread, -8.0, 8.0)
+        return np.asarray(np.clip((surface - self._mean) / self._spread, -8.0, 8.0), np.float64)
 
     def familiarity(self, plain: Floats, close: neighbours.Singles) -> Floats:
         """Share of the training prompts that were at least as strange to the others."""
         distance = (strangeness(plain, close, self._precision) - self._usual[0]) / self._usual[1]
-        return 1.0 - np.searchsorted(self._familiar, distance.sum(axis=1)) / len(self._familiar)
+        together: Floats = distance.sum(axis=1)
+        return 1.0 - self._familiar.searchsorted(together).astype(np.float64) / len(self._familiar)
 
     def _mix(self, rows: Floats, knn: Floats | None, embeddings: npt.NDArray[np.float32] | None) -> Floats:
         parts: list[tuple[float, Floats]] = []
@@ -57,7 +58,10 @@ class Scorer:
         if self._forest is not None and "boosting" in self._weights:
             parts.append((self._weights["boosting"], self._forest.predict(rows)))
         total = sum(weight for weight, _ in parts)
-        return np.clip(sum((weight / total * value for weight, value in parts), np.zeros(1)), 0.0, 1.0)
+        mixed: Floats = np.zeros((len(rows), self.labels.shape[1]))
+        for weight, value in parts:
+            mixed += weight / total * value
+        return np.clip(mixed, 0.0, 1.0)
 
 
 def strangeness(plain: Floats, close: neighbours.Singles, precision: Floats) -> Floats:
