@@ -188,9 +188,7 @@ def by_plug_in(gaps: Gaps, scores: Floats, costs: Floats, floor: float, way: Any
 
 
 def promise_section(options: argparse.Namespace) -> list[Figure]:
-    print(
-        f"\nPromise: floor 97 %, confidence 95 %, {options.splits} random halves of each pair; broken at all / by more than the test half's error / cost"
-    )
+    print(f"\nPromise: floor 97 %, confidence 95 %, {options.splits} halves of each pair; broken at all / beyond the test half's error / cost")
     terms, figures, worst = Terms(), [], 0.0
     for pair in PAIRS:
         found, scores, costs = out_of_fold(pair)
@@ -208,10 +206,10 @@ def promise_section(options: argparse.Namespace) -> list[Figure]:
                 results.setdefault(f"ours ({bound})", []).append(verdict(setting, seen, scores[asked], costs[asked], 0.97))
             plain = by_plain_bound(a, scores[known], costs[known], 0.97, made.way if made.way != "expensive" else "route")
             results.setdefault("plain lower bound, same router", []).append(verdict(plain, seen, scores[asked], costs[asked], 0.97))
-            k, l = replace(knn.take(known), after=None, agreed=None), replace(knn.take(asked), after=None, agreed=None)
+            before, later = (replace(knn.take(part), after=None, agreed=None) for part in (known, asked))
             for name, rule in (("plain lower bound, kNN alone", by_plain_bound), ("plug-in threshold, kNN alone", by_plug_in)):
-                setting = rule(k, scores[known], costs[known], 0.97, "route")
-                results.setdefault(name, []).append(verdict(setting, l, scores[asked], costs[asked], 0.97))
+                setting = rule(before, scores[known], costs[known], 0.97, "route")
+                results.setdefault(name, []).append(verdict(setting, later, scores[asked], costs[asked], 0.97))
         print(f"  {pair.name}")
         means = {name: np.mean(values, axis=0) for name, values in results.items()}
         for name, (below, beyond, cost) in means.items():

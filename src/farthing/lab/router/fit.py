@@ -5,12 +5,12 @@ import numpy.typing as npt
 
 from farthing.brain.route.learned import neighbours
 from farthing.brain.route.learned.base import Arrays, Floats
-from farthing.brain.route.learned.scorer import linear_rows, sigmoid, strangeness
+from farthing.brain.route.learned.scorer import linear_rows, sigmoid, strange_rows
 from farthing.lab.router.boosting import Growth, grow
 
 _RIDGE = 30.0
 _NEWTON_STEPS = 8
-_SHRINK = 0.1
+_SHRINK = 0.05
 _CLIP = 8.0
 ROUTE_GROWTH = Growth(trees=150, depth=4, rate=0.05, least_rows=60)
 
@@ -28,7 +28,7 @@ def fit(surface: Floats, embeddings: npt.NDArray[np.float32] | None, labels: Flo
         found, close = neighbours.nearest(known, known, leave_out_self=True)
         _, columns = neighbours.votes(found, close, labels.astype(np.float32))
         rows = np.concatenate([plain, columns], axis=1)
-        arrays |= _usual(plain, close)
+        arrays |= _usual(plain, embeddings)
     design = linear_rows(plain, embeddings)
     arrays["linear.weights"] = np.stack([logistic(design, column) for column in labels.T], axis=1)
     return arrays | grow("boosting", rows, labels, ROUTE_GROWTH, seed=seed)
@@ -44,13 +44,18 @@ def _known(embeddings: npt.NDArray[np.float32]) -> Arrays:
     return {"known": neighbours.reduce(embeddings, mean, axes), "embedding.mean": mean, "embedding.axes": axes}
 
 
-def _usual(plain: Floats, close: neighbours.Singles) -> Arrays:
-    """How strange the training prompts are to each other."""
-    precision: Floats = np.linalg.inv(np.cov(plain.T) + _SHRINK * np.eye(plain.shape[1])).astype(np.float64)
-    distances = strangeness(plain, close, precision)
-    usual = np.stack([distances.mean(axis=0), np.maximum(distances.std(axis=0), 1e-9)])
-    together = np.sort(((distances - usual[0]) / usual[1]).sum(axis=1))
-    return {"surface.precision": precision, "familiar.usual": usual, "familiar": together}
+def _usual(plain: Floats, embeddings: npt.NDArray[np.float32]) -> Arrays:
+    """Middle and spread of the training prompts, and their own distances from it."""
+    rows = strange_rows(plain, embeddings)
+    middle = rows.mean(axis=0)
+    away = (rows - middle).astype(np.float64)
+    spread = away.T @ away / len(away)
+    spread += np.eye(len(spread)) * (_SHRINK * np.trace(spread) / len(spread))
+    precise: Floats = np.asarray(np.linalg.inv(spread), np.float64)
+    whiten = np.linalg.cholesky(precise).astype(np.float32)
+    apart = (rows - middle) @ whiten
+    distances: npt.NDArray[np.float32] = np.asarray((apart * apart).sum(axis=1), np.float32)
+    return {"familiar.middle": middle, "familiar.whiten": whiten, "familiar": np.sort(distances)}
 
 
 def logistic(rows: Floats, target: Floats, ridge: float = _RIDGE) -> Floats:

@@ -8,6 +8,7 @@ from farthing.brain.route.learned.base import WEIGHTS, Arrays, Floats, Kind
 
 # What a linear model sees of embedding and surface, brought to a like scale.
 _EMBEDDING_SCALE, _SURFACE_SCALE = 4.0, 0.5
+_STRANGE_SCALE = 8.0
 
 
 class Scorer:
@@ -24,8 +25,8 @@ class Scorer:
         if self.embeds:
             self._known = np.ascontiguousarray(arrays["known"].astype(np.float32))
             self._centre, self._axes = arrays["embedding.mean"].astype(np.float32), arrays["embedding.axes"].astype(np.float32)
-            self._familiar, self._usual = arrays["familiar"].astype(np.float64), arrays["familiar.usual"].astype(np.float64)
-            self._precision = arrays["surface.precision"].astype(np.float64)
+            self._familiar = arrays["familiar"].astype(np.float64)
+            self._middle, self._whiten = arrays["familiar.middle"].astype(np.float32), arrays["familiar.whiten"].astype(np.float32)
             if len(self._known) != len(self.labels):
                 raise ValueError("the known prompts and their labels differ in number")
 
@@ -38,16 +39,16 @@ class Scorer:
         found, close = neighbours.nearest(low, self._known)
         knn, columns = neighbours.votes(found, close, self.labels)
         rows = np.concatenate([plain, columns], axis=1)
-        return self._mix(rows, knn, embeddings), rows, self.familiarity(plain, close)
+        return self._mix(rows, knn, embeddings), rows, self.familiarity(plain, embeddings)
 
     def standard(self, surface: Floats) -> Floats:
         return np.asarray(np.clip((surface - self._mean) / self._spread, -8.0, 8.0), np.float64)
 
-    def familiarity(self, plain: Floats, close: neighbours.Singles) -> Floats:
-        """Share of the training prompts that were at least as strange to the others."""
-        distance = (strangeness(plain, close, self._precision) - self._usual[0]) / self._usual[1]
-        together: Floats = distance.sum(axis=1)
-        return 1.0 - self._familiar.searchsorted(together).astype(np.float64) / len(self._familiar)
+    def familiarity(self, plain: Floats, embeddings: npt.NDArray[np.float32]) -> Floats:
+        """Share of the training prompts that are at least as far (Mahalanobis) from the middle of them all. Distance to neighbours says less."""
+        away = (strange_rows(plain, embeddings) - self._middle) @ self._whiten
+        distances: Floats = np.asarray((away * away).sum(axis=1), np.float64)
+        return 1.0 - self._familiar.searchsorted(distances).astype(np.float64) / len(self._familiar)
 
     def _mix(self, rows: Floats, knn: Floats | None, embeddings: npt.NDArray[np.float32] | None) -> Floats:
         parts: list[tuple[float, Floats]] = []
@@ -64,11 +65,9 @@ class Scorer:
         return np.clip(mixed, 0.0, 1.0)
 
 
-def strangeness(plain: Floats, close: neighbours.Singles, precision: Floats) -> Floats:
-    """Two distances from what is known: in meaning to the near neighbours, in form to the middle (Mahalanobis). Either alone misses tasks."""
-    meaning = 1.0 - close[:, : neighbours.COUNTS[0]].mean(axis=1)
-    form = np.sqrt(np.maximum(((plain @ precision) * plain).sum(axis=1), 0.0))
-    return np.stack([meaning, form], axis=1).astype(np.float64)
+def strange_rows(plain: Floats, embeddings: npt.NDArray[np.float32]) -> neighbours.Singles:
+    """What is compared with the training set's middle and spread: meaning and form together."""
+    return np.concatenate([embeddings * _STRANGE_SCALE, plain], axis=1).astype(np.float32)
 
 
 def linear_rows(plain: Floats, embeddings: npt.NDArray[np.float32] | None) -> Floats:
