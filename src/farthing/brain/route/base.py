@@ -2,7 +2,7 @@
 
 Guarantees: a model that the caller named is kept; a key never reaches a model outside its `allowed_models`; an agent session
 keeps its model; a tier that is empty, or a lever that is off, never stops `farthing/auto` while any model is left.
-Costs: no model call and no input or output; 3 us for `farthing/auto` with the shipped rules, 0.5 us for a real name (bench/route.py).
+Costs: no model call and no input or output; 3 us for `farthing/auto` with the shipped rules, 0.5 us for a real name (bench/route_rules.py).
 Off: `levers_off = ["route"]` on an endpoint, or header `x-farthing-levers: -route`; then `farthing/auto` is the baseline model.
 """
 

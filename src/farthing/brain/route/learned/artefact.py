@@ -48,7 +48,7 @@ def load(path: Path) -> Artefact:
     if not path.is_file():
         raise ArtefactUnusable(f"There is no router at {path}. 'farthing router train' writes one; 'farthing router promote' puts it in place.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if sum(entry.file_size for entry in archive.zip.infolist()) > _MOST_BYTES:
                 raise ArtefactUnusable(f"The router at {path} unpacks to more than 1 GB. Train a new one.")
             header = msgspec.json.decode(archive[_HEADER].tobytes(), type=Header)
