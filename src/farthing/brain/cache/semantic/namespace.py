@@ -1,0 +1,156 @@
+"""One namespace's semantic lane: look, and learn from what came of it. Pure but for its own memory; knows nothing of stores or models.
+
+    look     nearest keys -> survey -> vetoes -> score -> certified? -> audited? -> serve or not
+    learn    a judge said whose answer the new one equals: the question becomes a key of that answer, or of a new one
+
+Guarantees: nothing is served that a veto forbids, whose answer is disputed, or whose score the certificate does not cover; a caller's own bound
+can only raise the threshold. Costs: 0.3 ms a look with three verifier readings (bench/cache.py), a few hundred bytes a key besides its vector.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from farthing.brain.cache.semantic.certify import NEVER, Certificate, Evidence, JudgeErrors
+from farthing.brain.cache.semantic.context import Candidate, Compare, Record, survey
+from farthing.brain.cache.semantic.scorer import Prior, Scorer
+from farthing.brain.cache.semantic.verifier import Compared
+
+AUDIT_SHARE = 0.03
+WATCHED_SHARE = 0.10
+_WATCHED_HITS = 200  # after an audit that went wrong
+_RECERTIFY_EVERY = 25
+STRICT_LABELS = 400  # until then only what the verifier alone would vouch for
+_VOUCHED = math.log(0.9 / 0.1)
+ASKED = 3  # answers that a judge is shown, one after another, until it finds the same
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """What is promised to users: of the answers served by meaning at most `max_wrong` are wrong, with `confidence`."""
+
+    max_wrong: float = 0.01
+    confidence: float = 0.85
+
+    @property
+    def z(self) -> float:
+        """Standard deviations of one side."""
+        return _normal_quantile(self.confidence)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What the lane says about one question. `candidate` is `None` where nothing is near."""
+
+    serve: bool
+    reason: str
+    candidate: Candidate | None = None
+    score: float = -math.inf
+    audited: bool = False  # would have been served, and is asked anew to keep the certificate honest
+
+    @property
+    def probability(self) -> float:
+        return 0.0 if self.candidate is None else 1 / (1 + math.exp(-max(-60.0, min(60.0, self.score))))
+
+
+_NOTHING_NEAR = Look(False, "nothing near")
+
+
+class Namespace:
+    """Answers by group, their keys by number, and what is known about serving them. `coin` draws from 0 to 1."""
+
+    def __init__(self, promise: Promise, prior: Prior, *, coin: Callable[[], float]) -> None:
+        self.promise = promise
+        self.scorer = Scorer(prior)
+        self.evidence = Evidence()
+        self.records: dict[int, Record] = {}
+        self.group_of: dict[int, int] = {}  # key -> group
+        self.judge_errors = JudgeErrors()
+        self.certificate = Certificate(NEVER, None, 0, 0.0)
+        self.labels = 0
+        self._next_group = 0
+        self._coin = coin
+        self._watched = 0
+        self._since = 0
+
+    def look(self, keys: Sequence[int], cosines: Sequence[float], compare: Compare, *, max_wrong: float | None = None) -> Look:
+        """Judge the nearest keys, nearest first. `max_wrong`: the caller's own, stricter bound."""
+        candidate = survey(keys, cosines, [self.group_of[key] for key in keys], self.records, compare)
+        if candidate is None:
+            return _NOTHING_NEAR
+        score = self.scorer.score(candidate.row)
+        if candidate.compared.veto is not None:
+            return Look(False, candidate.compared.veto, candidate, score)
+        self.evidence.seen(score)
+        threshold = self._threshold(max_wrong)
+        if self.labels < STRICT_LABELS and not vouched(candidate.compared):
+            return Look(False, "not alike enough for a namespace that is new", candidate, score)
+        if score < threshold:
+            return Look(False, "not certified yet" if threshold == NEVER else "below the certified threshold", candidate, score)
+        if self._coin() < (WATCHED_SHARE if self._watched else AUDIT_SHARE):
+            return Look(False, "audited", candidate, score, audited=True)
+        self.evidence.serve(score)
+        self._watched = max(0, self._watched - 1)
+        return Look(True, f"p={1 / (1 + math.exp(-min(60.0, score))):.4f}, bound {self.certificate.bound or 0:.2%}", candidate, score)
+
+    def _threshold(self, max_wrong: float | None) -> float:
+        if max_wrong is None or max_wrong >= self.promise.max_wrong:
+            return self.certificate.threshold
+        return max(self.certificate.threshold, self.evidence.certificate(max_wrong, z=self.promise.z, judge=self.judge_errors).threshold)
+
+    def learn(self, look: Look, verdicts: Sequence[tuple[int, bool]]) -> int:
+        """What a judge said of the new answer beside others, in the order asked; gives the group that the question's key belongs to."""
+        same = next((group for group, equal in verdicts if equal), None)
+        for group, equal in verdicts:
+            if (record := self.records.get(group)) is not None:
+                if equal:
+                    record.confirmed += 1
+                else:
+                    record.refuted += 1
+        if look.candidate is not None and verdicts and verdicts[0][0] == look.candidate.group:
+            self._label(look, right=verdicts[0][1])
+        return self.open_group() if same is None or same not in self.records else same
+
+    def _label(self, look: Look, *, right: bool) -> None:
+        assert look.candidate is not None
+        self.labels += 1
+        if look.candidate.compared.veto is None:
+            self.evidence.label(look.score, right=right)
+            self.scorer.learn(look.candidate.row, right)
+        if look.audited and not right:
+            self._watched = _WATCHED_HITS
+        self._since += 1
+        if self._since >= _RECERTIFY_EVERY or (look.audited and not right):
+            self.certify()
+
+    def certify(self) -> None:
+        """Draw the threshold anew."""
+        self._since = 0
+        self.certificate = self.evidence.certificate(self.promise.max_wrong, z=self.promise.z, judge=self.judge_errors)
+
+    def open_group(self) -> int:
+        self._next_group += 1
+        self.records[self._next_group] = Record()
+        return self._next_group
+
+    def add_key(self, key: int, group: int) -> None:
+        self.group_of[key] = group
+        self.records[group].keys += 1
+
+    def forget_key(self, key: int) -> None:
+        """A key that is gone from the index; its group goes with its last key."""
+        group = self.group_of.pop(key, None)
+        if group is not None and group in self.records:
+            self.records[group].keys -= 1
+            if self.records[group].keys <= 0:
+                del self.records[group]
+
+
+def vouched(compared: Compared) -> bool:
+    """What the shipped verifier alone vouches for: nothing differs that could matter, and its probability is at least 0.9."""
+    return compared.veto is None and compared.strict == 0 and compared.logit >= _VOUCHED
+
+
+def _normal_quantile(share: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(min(0.9999, max(0.5, share)))

@@ -1,0 +1,104 @@
+"""A namespace's own eye: a logistic model over the survey's features, starting from what was learned on other traffic.
+
+Refitted as labels come, by a few Newton steps towards a prior that is worth `PULL` labels a feature; some milliseconds each time.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farthing.brain.cache.semantic.context import FEATURES
+from farthing.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SHIPPED_PRIOR = Path(__file__).parents[3] / "data" / "semantic_prior.json"
+PULL = 6.0
+_STEPS = 4
+_FIRST_FIT = 100
+_GROWTH = 1.25
+_MOST_ROWS = 6000
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """Where every namespace begins: weights of the scaled features."""
+
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def load_prior(path: Path) -> Prior:
+    """Raises `ConfigError` when the file does not hold one for these features."""
+    try:
+        prior = msgspec.json.decode(path.read_bytes(), type=Prior)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"Cannot read the cache's prior {path}: {error}. Reinstall Farthing.") from error
+    if len(prior.weights) != len(expand([0.0] * len(FEATURES))):
+        raise ConfigError(f"The cache's prior {path} is for other features. Run examples/train_prior.py.")
+    return prior
+
+
+def expand(row: Sequence[float]) -> list[float]:
+    """The features and what bends them: the trees of the verifier are many-sided, a logistic model is not."""
+    cosine, margin, logit = row[0], row[1], row[9]
+    return [*row, max(0.0, cosine - 0.85), max(0.0, cosine - 0.95), max(0.0, 0.05 - margin), max(0.0, logit), row[2] * row[7], float(row[13] > 0)]
+
+
+class Scorer:
+    """Scores rows; learns from labelled ones."""
+
+    def __init__(self, prior: Prior) -> None:
+        self._prior = prior
+        self.weights = list(prior.weights)
+        self._rows: list[list[float]] = []
+        self._labels: list[bool] = []
+        self._fit_at = _FIRST_FIT
+
+    def score(self, row: Sequence[float]) -> float:
+        """The logit of the probability that the answer serves."""
+        return _dot(self.weights, self._scaled(row))
+
+    def learn(self, row: Sequence[float], right: bool) -> None:
+        self._rows.append(self._scaled(row))
+        self._labels.append(right)
+        if len(self._rows) > _MOST_ROWS + 500:
+            del self._rows[:500], self._labels[:500]
+        if len(self._labels) >= self._fit_at:
+            self._fit_at = min(int(len(self._labels) * _GROWTH) + 1, len(self._labels) + 500)
+            self._refit()
+
+    def _scaled(self, row: Sequence[float]) -> list[float]:
+        prior = self._prior
+        return [(value - center) / scale for value, center, scale in zip(expand(row), prior.center, prior.scale, strict=True)]
+
+    def _refit(self) -> None:
+        import numpy as np
+
+        self.weights = fit(np.array(self._rows), np.array(self._labels, float), np.array(self._prior.weights), PULL).tolist()
+        if len(self._rows) >= _MOST_ROWS:
+            self._fit_at = len(self._rows) + 250
+
+
+def _dot(left: Sequence[float], right: Sequence[float]) -> float:
+    return math.fsum(one * other for one, other in zip(left, right, strict=True))
+
+
+def fit(rows: "Floats", labels: "Floats", prior: "Floats", pull: float) -> "Floats":
+    """Ridge-logistic weights near `prior`, by Newton's method."""
+    import numpy as np
+
+    weights = prior.copy()
+    for _ in range(_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
+        slope = rows.T @ (labels - chance) - pull * (weights - prior)
+        curve = (rows * (chance * (1 - chance) + 1e-6)[:, None]).T @ rows + pull * np.eye(len(weights))
+        weights = weights + np.linalg.solve(curve, slope)
+    return weights
