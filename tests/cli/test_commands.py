@@ -57,6 +57,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "replay",
         "compare",
         "diet",
+        "quality",
         "version",
         "keys",
         "config",

@@ -43,6 +43,31 @@ MISTAKES = [
         "route.rules[0] ('r') sends requests to the cheap tier, but tiers.cheap is empty.",
     ),
     (SERVICE + '[tiers]\ncheap = ["mine/m"]', "route.otherwise is 'expensive', but tiers.expensive is empty."),
+    (
+        '[services.a]\nbase_url = "http://x/v1"\nmodels = ["x-*"]\n[quality]\njudge = "other/m"\n[tiers]\nexpensive = ["a/x-1"]',
+        "quality.judge: The model 'other/m'",
+    ),
+    (SERVICE + '[quality]\njudge = "mine/m"\n', "quality.judge is set, but tiers.expensive is empty"),
+    (
+        SERVICE + "[endpoints.faq]\nquality_floor = 0.97",
+        "endpoints.faq.quality_floor is set, but quality.judge names no model, so nobody would watch it.",
+    ),
+    (SERVICE + "[endpoints.faq]\nquality_floor = 97", "endpoints.faq.quality_floor is 97; expected number, above 0, at most 1."),
+    (SERVICE + "[experiments.x.arms.a]\nshare = 0.5", "experiments.x needs at least two arms"),
+    (SERVICE + "[experiments.x.arms.a]\nshare = 0.5\n[experiments.x.arms.b]\nshare = 0.6", "experiments.x: the shares of its arms add up to 1.1"),
+    (
+        SERVICE + '[experiments.x.arms.a]\nshare = 0.5\nlevers_off = ["cahce"]\n[experiments.x.arms.b]\nshare = 0.1',
+        "experiments.x.arms.a.levers_off names 'cahce', which is no lever. Did you mean 'cache'?",
+    ),
+    (
+        '[services.a]\nbase_url = "http://x/v1"\nmodels = ["x-*"]\n'
+        '[experiments.x.arms.a]\nshare = 0.5\ncheap = ["b/m"]\n[experiments.x.arms.b]\nshare = 0.1',
+        "experiments.x.arms.a: tiers.cheap names 'b/m', which no service serves.",
+    ),
+    (
+        SERVICE + '[tiers]\nexpensive = ["mine/m"]\n[experiments.x.arms.a]\nshare = 0.5\notherwise = "cheap"\n[experiments.x.arms.b]\nshare = 0.1',
+        "experiments.x.arms.a: route.otherwise is 'cheap', but tiers.cheap is empty.",
+    ),
     (SERVICE + '[endpoints.faq]\nlevers_off = ["cahce"]', "endpoints.faq.levers_off names 'cahce', which is no lever. Did you mean 'cache'?"),
 ]
 

@@ -35,7 +35,7 @@ def check(
     typer.echo(
         f"services: {', '.join(found.config.services)}; cheap: {', '.join(tiers.cheap) or 'none'}; expensive: {', '.join(tiers.expensive) or 'none'}"
     )
-    for note in (*found.notes, *_unpriced(found.config)):
+    for note in (*found.notes, *_unpriced(found.config), *_unjudged(found.config)):
         typer.echo(f"note: {note}")
 
 
@@ -64,3 +64,21 @@ def _unpriced(config: "Config") -> "Iterator[str]":
                 f"no price is known for {target.service}/{target.model}: its cost will be counted as unknown. "
                 f'Set input_usd_per_mtok and output_usd_per_mtok under [models."{target.model}"].'
             )
+
+
+def _unjudged(config: "Config") -> "Iterator[str]":
+    """A judge that will have nothing to do, or may not be asked."""
+    from farthing.models.catalog import Catalog
+    from farthing.models.prices import PriceBook
+
+    if config.quality.judge is None:
+        return
+    judge = Catalog(config).resolve(config.quality.judge)
+    if PriceBook(config.models).rate(judge.service, judge.model) is None:
+        yield (
+            f"no price is known for the judge {judge.service}/{judge.model}, so nothing will be judged. "
+            f'Set input_usd_per_mtok and output_usd_per_mtok under [models."{judge.model}"].'
+        )
+    shares = (config.sampling, *config.quality.shares)
+    if not any(share.judge or share.shadow for share in shares):
+        yield "quality.judge is set, but no share of the traffic is: set sampling.judge, sampling.shadow or quality.shares."
