@@ -137,6 +137,8 @@ def test_reading_changes_nothing_and_works_beside_a_writer(path: Path) -> None:
 def test_wrong_files_and_groups_say_what_to_do(tmp_path: Path, path: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no store at .*farthing serve"):
         report(tmp_path / "absent.db")
+    with pytest.raises(ConfigError, match="There is no store at"):
+        report(tmp_path)
     with pytest.raises(ConfigError, match=r"Cannot group by colour\. Choose from endpoint, tier"):
         report(write(path, []), by=("colour",))
     no_store = tmp_path / "notes.txt"

@@ -62,7 +62,11 @@ def test_unknown_is_a_dash_and_unpriced_is_said(tmp_path: Path) -> None:
     shown = _printed(write(tmp_path / "l.db", [{"cost_picousd": None}]))
     assert "- in all, - per 1K requests, - per 1K runs; unpriced and left out: 1 requests, 1 runs" in shown
     assert "No request has both a cost and a baseline" in shown
-    assert "spent (1 unpriced requests left out)" in shown
+    assert "where the money went" not in shown
+
+
+def test_what_was_left_out_of_the_spending_is_said(tmp_path: Path) -> None:
+    assert "spent (1 unpriced requests left out)" in _printed(write(tmp_path / "l.db", [{"cost_picousd": None}, {"cost_picousd": 5}]))
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])

@@ -7,7 +7,7 @@ import msgspec
 
 from farthing.lab.report import text
 from farthing.lab.report.figures import Cost, Group, Rates, Report, Spread, Tokens
-from farthing.lab.report.text import UNKNOWN, short_usd, usd
+from farthing.lab.report.text import UNKNOWN, short_usd
 
 _FEW_MODELS = 8
 
@@ -85,7 +85,7 @@ def margins(report: Report) -> Grid:
 def traffic(report: Report) -> Grid:
     """Traffic and speed, a line per group."""
     heads = ("requests", Head("runs", 2), Head("calls/run", 5), Head("P50 ms", 1), Head("P90 ms", 6), Head("P99 ms", 3))
-    more = (Head("tokens in", 4), Head("out", 4), Head("hits", 1), "unpriced")
+    more = (Head("tokens in", 4), Head("out", 4), Head("hits", 1), Head("USD/1K runs", 2), "unpriced")
     rows = [
         (
             *_names(report, group),
@@ -96,6 +96,7 @@ def traffic(report: Report) -> Grid:
             text.short_count(group.tokens.input),
             text.short_count(group.tokens.output),
             text.percent(group.hit_ratio),
+            short_usd(group.cost.per_1k_runs_usd),
             f"{group.cost.unpriced:,}",
         )
         for group in report.groups
@@ -105,7 +106,7 @@ def traffic(report: Report) -> Grid:
 
 def costs(report: Report) -> Grid:
     """What each group would have cost and did cost, with intervals over runs."""
-    heads = ("would have paid", Head("95 % interval", 3), "paid", Head("95 % interval", 2), "saved", Head("per 1K runs", 4))
+    heads = ("would have paid", Head("95 % interval", 3), "paid", Head("95 % interval", 2), "saved")
     rows: list[Sequence[str]] = []
     for group in report.groups:
         before, after = group.savings.baseline_rates, paid_rates(group)
@@ -117,7 +118,6 @@ def costs(report: Report) -> Grid:
                 short_usd(after.per_1k.usd if after else None),
                 text.interval(after.per_1k if after else None),
                 text.percent(group.account.net_ratio if group.account else None),
-                short_usd(group.cost.per_1k_runs_usd),
             )
         )
     judged = report.total.account is not None and report.total.account.verdicts_usd
@@ -213,4 +213,5 @@ def _tokens(tokens: Tokens) -> str:
 
 def _cost(cost: Cost) -> str:
     unpriced = f"; unpriced and left out: {cost.unpriced:,} requests, {cost.unpriced_runs:,} runs" if cost.unpriced else "; unpriced: 0"
-    return f"{usd(cost.total_usd)} in all, {usd(cost.per_1k_requests_usd)} per 1K requests, {usd(cost.per_1k_runs_usd)} per 1K runs{unpriced}"
+    rates = f"{short_usd(cost.per_1k_requests_usd)} per 1K requests, {short_usd(cost.per_1k_runs_usd)} per 1K runs"
+    return f"{short_usd(cost.total_usd)} in all, {rates}{unpriced}"

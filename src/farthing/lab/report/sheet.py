@@ -7,12 +7,17 @@ from typing import Literal
 from farthing.lab.report import grids, text
 from farthing.lab.report.account_table import NO_ACCOUNT, account_grid, estimates_line, words
 from farthing.lab.report.figures import Account, Group, Quality, Rates, Report
-from farthing.lab.report.spending import in_order
+from farthing.lab.report.spending import DOCUMENTS, HISTORY, INPUT, OUTPUT, SYSTEM, UNTOLD, USER, purpose_name
 from farthing.page import Bars, Block, Cell, Column, Note, Page, Section, Stat, Stats, Step, Table, Text, Waterfall, render, show
 from farthing.page import Group as Series
 
 _MOST_BARS = 12
 _MILLION = 1_000_000
+_NOTHING = Decimal(0)
+_CHARTED = {SYSTEM: "system prompt", HISTORY: "history", DOCUMENTS: "documents", USER: "user turn", OUTPUT: "output"} | {
+    purpose_name(purpose): "second calls" for purpose in ("retry", "repair", "escalate")
+}
+_OTHER = "routing and judging"
 
 
 def as_html(report: Report) -> str:
@@ -46,7 +51,10 @@ def _sections(report: Report) -> Iterator[Section]:
         return
     if total.account is not None:
         yield Section("The account", list(_account(total, total.account)), lead="The parts add up to the whole. Intervals are drawn over runs.")
-    yield Section("Where the money goes", list(_spending(report)), lead="Paid calls by what they were spent on. Each list adds up to what was spent.")
+    if total.spending.parts:
+        yield Section(
+            "Where the money goes", list(_spending(report)), lead="Paid calls by what they were spent on. Each list adds up to what was spent."
+        )
     if report.margins:
         yield Section("Margin", [_table(grids.margins(report))], lead="What interactions (runs) are worth by the configuration, less what they cost.")
     if report.groups:
@@ -89,11 +97,9 @@ def _bounds(rates: Rates | None, counted: int) -> tuple[float | None, float | No
 
 def _spending(report: Report) -> Iterator[Block]:
     groups = [group for group in report.groups if group.spending.spent_usd][:_MOST_BARS] or [report.total]
-    parts = in_order(list({part.name for group in groups for part in group.spending.parts}))
-    series: list[Series] = []
-    for name in parts:
-        amounts = [{part.name: part.usd for part in group.spending.parts}.get(name, Decimal(0)) for group in groups]
-        series.append(Series(name, tuple(_per_1k(amount, group) for amount, group in zip(amounts, groups, strict=True))))
+    amounts = [_charted(group) for group in groups]
+    names = [name for name in dict.fromkeys([*_CHARTED.values(), _OTHER, UNTOLD]) if any(name in found for found in amounts)]
+    series = [Series(name, tuple(_per_1k(found.get(name, _NOTHING), group) for found, group in zip(amounts, groups, strict=True))) for name in names]
     if series:
         yield Bars(
             title="What 1,000 requests are spent on",
@@ -106,6 +112,15 @@ def _spending(report: Report) -> Iterator[Block]:
             height_px=_height(len(groups), 1),
         )
     yield _table(grids.spending(report.total))
+
+
+def _charted(group: Group) -> dict[str, Decimal]:
+    """The parts in as many colours as can be told apart."""
+    found: dict[str, Decimal] = {}
+    for part in group.spending.parts:
+        name = UNTOLD if part.name in (INPUT, UNTOLD) else _CHARTED.get(part.name, _OTHER)
+        found[name] = found.get(name, _NOTHING) + part.usd
+    return found
 
 
 def _per_1k(amount: Decimal, group: Group) -> float | None:

@@ -32,7 +32,8 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     yield economics_table(report.total, width)
     if report.total.account is not None:
         yield from estimates_line(report.total.account)
-    yield fitted(grids.spending(report.total), width)
+    if report.total.spending.parts:
+        yield fitted(grids.spending(report.total), width)
     if report.margins:
         yield fitted(grids.margins(report), width)
     if report.groups:

@@ -187,7 +187,7 @@ def opened(store_path: Path, since: float | None, until: float | None, by: tuple
     """A snapshot of the store, read only. Raises `ConfigError` without a store, `StoreUnavailable` on one that cannot be read."""
     if unknown := [name for name in by if name not in COLUMNS]:
         raise ConfigError(f"Cannot group by {', '.join(unknown)}. Choose from {', '.join(COLUMNS)}.")
-    if not store_path.exists():
+    if not store_path.is_file():
         raise ConfigError(f"There is no store at {store_path}. `farthing serve` makes one; name another with --store.")
     try:
         with closing(sqlite3.connect(f"{store_path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)) as connection:
