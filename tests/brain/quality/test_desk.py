@@ -9,7 +9,7 @@ import pytest
 
 from farthing.assemble import judging_tools
 from farthing.config import Endpoint, Guard, GuardRow, Quality, QualityShare, Sampling, Service, Tiers
-from farthing.core.errors import UpstreamBroken, UpstreamUnreachable
+from farthing.core.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
 from farthing.core.request import Principal
 from tests.brain.quality.rig import Rig, grades, said
 
@@ -288,3 +288,23 @@ def test_a_judge_of_another_dialect_is_asked_in_its_own() -> None:
     rig.serve()
     assert rig.shelf.rows[0].label == "tie"
     assert rig.world.models.calls[2].dialect is Dialect.MESSAGES
+
+
+def test_a_judge_that_takes_no_temperature_says_so_once() -> None:
+    refusal = UpstreamRefused("no", status=400, body=b'{"error":{"message":"Unsupported value: temperature"}}')
+    rig = Rig([said("a", model="small"), said("b"), refusal, *[grades(5, 5)] * 2, said("c", model="small"), said("d"), grades(5, 5)], **JUDGED)
+    rig.serve(*({"messages": [{"role": "user", "content": f"What is {number}?"}]} for number in range(2)))
+    assert [row.label for row in rig.shelf.rows] == ["tie", "tie"]
+    told = [
+        b'"temperature"' in call.body
+        for call in rig.world.models.calls
+        if call.body.startswith(b'{"model":"big","messages":[{"role":"user","content":"You')
+    ]
+    assert told == [True, False, False, False, False]
+
+
+def test_a_judge_that_refuses_for_another_reason_is_not_asked_again() -> None:
+    refusal = UpstreamRefused("no", status=400, body=b'{"error":{"message":"context too long"}}')
+    rig = Rig([said("a", model="small"), said("b"), refusal], **JUDGED)
+    rig.serve()
+    assert (len(rig.world.models.calls), rig.shelf.rows[0].label, rig.shelf.rows[0].cost_picousd) == (3, "not_askable", PICO_10_5)

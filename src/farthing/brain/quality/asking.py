@@ -15,7 +15,7 @@ from farthing.brain.quality import judging
 from farthing.config import Config
 from farthing.core.call import Call
 from farthing.core.conversation import Answer
-from farthing.core.errors import GuardrailBlocked, Upstream
+from farthing.core.errors import GuardrailBlocked, Upstream, UpstreamRefused
 from farthing.core.exchange import Target
 from farthing.core.money import ZERO_USD
 from farthing.core.request import Dialect, Inbound
@@ -59,10 +59,11 @@ class Bill:
 class Asker:
     """Makes the calls of cases, and says beforehand what they may cost."""
 
-    def __init__(self, tools: Tools, models: Models, tokens: Tokens) -> None:
+    def __init__(self, tools: Tools, models: Models, tokens: Tokens, no_temperature: set[Target]) -> None:
         self._tools = tools
         self._models = models
         self._tokens = tokens
+        self._no_temperature = no_temperature  # judges that refuse to be told one
 
     def question_quote(self, inbound: Inbound, target: Target) -> Decimal | None:
         """Most that the caller's request costs there; `None` where the model has no known price."""
@@ -88,21 +89,31 @@ class Asker:
     async def reading(self, inbound: Inbound, first: str, second: str, bill: Bill, *, deadline_s: float) -> judging.Reading | None:
         """The judge's grades of two answers in this order; `None` when it gave none."""
         judge = self._tools.judge
-        text = judging.prompt(inbound.request_id, inbound.peek, first, second)
-        text = self._clean(text)
-        spoken = self._models.dialects(judge.service)
+        text = self._clean(judging.prompt(inbound.request_id, inbound.peek, first, second))
+        try:
+            answer = await self._grade(text, inbound.request_id, bill, deadline_s)
+        except UpstreamRefused as refusal:
+            # Models that reason take no temperature. They say so once, and are asked without from then on.
+            if judge in self._no_temperature or refusal.status != 400 or b"temperature" not in refusal.body:
+                raise
+            self._no_temperature.add(judge)
+            answer = await self._grade(text, inbound.request_id, bill, deadline_s)
+        return judging.read(answer.text)
+
+    async def _grade(self, text: str, request_id: str, bill: Bill, deadline_s: float) -> Answer:
+        judge = self._tools.judge
         limit = limit_field(self._tools.config, judge.service, Dialect.CHAT, b"")
-        messages = [{"role": "user", "content": text}]
-        body = _encode({"model": judge.model, "messages": messages, "temperature": 0, limit: judging.GRADES_TOKENS})
+        steady = {} if judge in self._no_temperature else {"temperature": 0}
+        body = _encode({"model": judge.model, "messages": [{"role": "user", "content": text}], limit: judging.GRADES_TOKENS, **steady})
         dialect = Dialect.CHAT
-        if Dialect.CHAT not in spoken:
+        if Dialect.CHAT not in self._models.dialects(judge.service):
             dialect = Dialect.MESSAGES
             body = translate_request(Dialect.CHAT, dialect, body, model=judge.model, stream=False)
         input_tokens = self._tokens.estimate(len(text.encode("utf-8", "replace")))
         rate = self._rate(judge)
         quoted = None if rate is None else self._price(rate, input_tokens, judging.GRADES_TOKENS)
-        call = Call(judge.service, judge.model, dialect, body, False, deadline_s, inbound.request_id)
-        return judging.read((await self._send(call, judge, bill, quoted, input_tokens)).text)
+        call = Call(judge.service, judge.model, dialect, body, False, deadline_s, request_id)
+        return await self._send(call, judge, bill, quoted, input_tokens)
 
     async def _send(self, call: Call, target: Target, bill: Bill, quoted_usd: Decimal | None, input_tokens: int) -> Answer:
         reply = await self._models.send(call)

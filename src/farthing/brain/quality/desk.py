@@ -22,7 +22,7 @@ from farthing.brain.quality.judging import Verdict
 from farthing.brain.quality.watch import Watch
 from farthing.core.clock import Clock
 from farthing.core.errors import FarthingError, StoreUnavailable, UpstreamTimeout
-from farthing.core.exchange import Exchange
+from farthing.core.exchange import Exchange, Target
 from farthing.core.judgement import Guarded, Judgement
 from farthing.core.ledger import Hold, LedgerRow, Refusal, Release
 from farthing.core.money import to_picousd
@@ -48,6 +48,7 @@ class Desk:
         self._waiting: deque[Case] = deque()
         self._clerks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._no_temperature: set[Target] = set()
 
     def adopt(self, tools: Tools | None) -> None:
         """Another configuration; `None`: nothing is judged any more. Cases that run end as they began."""
@@ -107,7 +108,7 @@ class Desk:
                 log.error("judging request %s failed: %s", case.inbound.request_id, type(fault).__name__, exc_info=fault)
 
     async def _judge(self, case: Case, tools: Tools) -> None:
-        asker = Asker(tools, self._models, self._tokens)
+        asker = Asker(tools, self._models, self._tokens, self._no_temperature)
         question, judge = asker.question_quote(case.inbound, case.other), asker.judge_quote(case.inbound, case.answer, case.other)
         if question is None or judge is None:
             self._drop("price_unknown", case)

@@ -13,7 +13,7 @@ import msgspec
 from farthing.core.request import Peek
 
 MOST_CHARS = 24_000  # of the request, and of each answer: its beginning and its end
-GRADES_TOKENS = 64
+GRADES_TOKENS = 2048  # grades take twenty; judges that think first need room for that
 _TOP = 10.0
 _GRADES = re.compile(r"\{[^{}]*\}")
 
