@@ -25,6 +25,7 @@ from farthing.brain.route import Router, Sessions
 from farthing.config import Config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.errors import ConfigError, FarthingError
+from farthing.dashboard import Gallery
 from farthing.edge.app import App
 from farthing.edge.gateway import Gateway
 from farthing.edge.server import GatewayServer
@@ -74,6 +75,7 @@ class Running:
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
         self.rollups = RollupKeeper(self.book)
+        self.gallery = Gallery(self.book.reader(), self.keys.list)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
         self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
@@ -94,6 +96,7 @@ class Running:
             ready=self._missing,
             forget_answers=self._forget_answers,
             judgements=self.judgements,
+            dashboard=self.gallery,
         )
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         if self._worker == 0:
@@ -185,6 +188,7 @@ class Running:
         await self.hub.close()
         await self.keys.close()
         await self.rollups.close()
+        self.gallery.close()
         await self.book.close()
         if self.telemetry is not None:
             left_s = _FLUSH_S if self._drain_until_s is None else self._drain_until_s - self._clock.monotonic()

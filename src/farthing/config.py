@@ -72,6 +72,9 @@ class Service(_Table, frozen=True):
     idle_timeout_s: Annotated[float, _key("Longest silence within an answer.", gt=0)] = 30.0
     max_connections: Annotated[int, _key("Connections kept to it by one worker.", ge=1)] = 256
     max_answer_bytes: Annotated[int, _key("Largest whole answer or single event taken from it.", ge=1024)] = 33_554_432
+    metrics_url: Annotated[str | None, _key("Its Prometheus page (vLLM, SGLang, llama.cpp, TGI, DCGM): queue and GPU figures for the dashboard.")] = (
+        None
+    )
     ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
 
 

@@ -17,12 +17,12 @@ from tests.security import test_access
 
 
 class Keys:
-    """Two keys, named after their roles."""
+    """Three keys, named after their roles."""
 
     any_keys = True
 
     def authenticate(self, secret: str) -> Principal:
-        if secret not in ("app", "admin"):
+        if secret not in ("app", "viewer", "admin"):
             raise NotAuthenticated("no such key")
         return Principal(f"key_{secret}", "acme", secret)
 
@@ -80,19 +80,21 @@ def test_every_route_is_tried_with_every_role() -> None:
 
 
 def test_only_what_needs_no_secret_is_public() -> None:
-    assert {route.path for route in ROUTES if route.policy == "public"} == {"/", "/healthz", "/readyz"}
+    door = {"/dashboard", "/dashboard/static/*", "/dashboard/session", "/dashboard/login", "/dashboard/logout"}
+    assert {route.path for route in ROUTES if route.policy == "public"} == {"/", "/healthz", "/readyz", *door}
 
 
 @pytest.mark.parametrize("policy", get_args(Policy))
 def test_a_policy_lets_in_whom_it_names(policy: Policy) -> None:
     app = App(gateway(), (Route("GET", "/x", policy, served),))
-    statuses = {secret: call(app, "GET", "/x", secret)[0] for secret in (None, "wrong", "app", "admin")}
+    statuses = {secret: call(app, "GET", "/x", secret)[0] for secret in (None, "wrong", "app", "viewer", "admin")}
     assert (
         statuses
         == {
-            "public": {None: 200, "wrong": 200, "app": 200, "admin": 200},
-            "app": {None: 401, "wrong": 401, "app": 200, "admin": 200},
-            "admin": {None: 401, "wrong": 401, "app": 403, "admin": 200},
+            "public": {None: 200, "wrong": 200, "app": 200, "viewer": 200, "admin": 200},
+            "app": {None: 401, "wrong": 401, "app": 200, "viewer": 403, "admin": 200},
+            "viewer": {None: 401, "wrong": 401, "app": 403, "viewer": 200, "admin": 200},
+            "admin": {None: 401, "wrong": 401, "app": 403, "viewer": 403, "admin": 200},
         }[policy]
     )
 

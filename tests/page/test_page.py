@@ -133,7 +133,7 @@ def test_no_static_file_ends_its_script_early() -> None:
 
 def test_every_chart_has_its_figures_in_a_table() -> None:
     text = " ".join(_read(render(_page("a"))).text)
-    for figure in ("\u2212$4.00", "$3.00 to $5.00", "$1.00 ($0.5 to $1.50)", "50 %", "unknown", "1970-01-01 00:01", "0 to 0.5"):
+    for figure in ("\u2212$4.00", "$3.00 to $5.00", "$1.00 ($0.50 to $1.50)", "50 %", "unknown", "1970-01-01 00:01", "0 to 0.5"):
         assert figure in text
 
 
@@ -167,7 +167,7 @@ def test_counts_hold_every_value() -> None:
         (1234.5, "usd", "$1,234.50"),
         (123_456.7, "usd", "$123,457"),
         (0.000_012_34, "usd", "$0.0000123"),
-        (-0.5, "usd", "\u2212$0.5"),
+        (-0.5, "usd", "\u2212$0.50"),
         (0.9971, "percent", "99.7 %"),
         (1.0, "percent", "100 %"),
         (12.34, "ms", "12.3 ms"),

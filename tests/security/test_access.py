@@ -24,21 +24,31 @@ GOOD = {
     "/llm-inference": {"model_tier": "cheap", "prompt": "hi", "max_tokens": 9, "temperature": 0.5},
     "/v1/feedback": {"request_id": "req_of_app", "thumb": "up"},  # a request that the fixture writes
 }
-ONE_MODEL = "/v1/models/gpt-4o-mini"  # what follows /v1/models/ is a name, not a path: it has no odd forms
+ONE_MODEL = "/v1/models/gpt-4o-mini"
+DOOR = "/dashboard/login"  # takes a key in its body alone: one in a header does not help
+FIGURES = ("/dashboard/data/outline", "/dashboard/data/account", "/dashboard/data/notable")
+NAMES = (ONE_MODEL, "/dashboard/static/app.js", *FIGURES)  # their last part is a name, whatever it holds
 ROUTES = [
     *(("POST", path, "app") for path in GOOD),
     ("GET", "/v1/models", "app"),
     ("GET", ONE_MODEL, "app"),
     ("POST", "/admin/reload", "admin"),
     ("POST", "/admin/cache/clear", "admin"),
-    ("GET", "/metrics", "admin"),
+    ("GET", "/metrics", "viewer"),
+    ("GET", "/dashboard", "public"),
+    ("GET", "/dashboard/static/app.js", "public"),
+    ("GET", "/dashboard/session", "public"),
+    ("POST", DOOR, "public"),
+    ("POST", "/dashboard/logout", "public"),
+    *(("GET", path, "viewer") for path in FIGURES),
     ("GET", "/healthz", "public"),
     ("GET", "/readyz", "public"),
     ("GET", "/", "public"),
     ("HEAD", "/", "public"),
 ]
-ROLES = ("nobody", "wrong", "revoked", "expired", "app", "admin")
-ALLOWED = {"public": set(ROLES), "app": {"app", "admin"}, "admin": {"admin"}}
+KNOWN = {"app", "viewer", "admin"}
+ROLES = ("nobody", "wrong", "revoked", "expired", *sorted(KNOWN))
+ALLOWED = {"public": set(ROLES), "app": {"app", "admin"}, "viewer": {"viewer", "admin"}, "admin": {"admin"}}
 HOSTS = ("127.0.0.1", "evil.example", "127.0.0.1:1@evil.example", "a/../../admin", "healthz", "127.0.0.1/healthz?", "x" * 300, "[::1]", "%2e%2e")
 
 
@@ -73,7 +83,7 @@ class Keys(NamedTuple):
 @pytest.fixture(scope="module")
 def keys(upstream: FakeUpstream) -> Iterator[Keys]:
     with Gateway(upstream_config(upstream.base_url), env=UPSTREAM_ENV) as gateway:
-        secrets = {role: gateway.new_key("--tenant", role, "--role", "admin" if role == "admin" else "app") for role in ("app", "admin")}
+        secrets = {role: gateway.new_key("--tenant", role, "--role", role) for role in sorted(KNOWN)}
         secrets["revoked"] = gateway.new_key("--tenant", "revoked", "--role", "admin")
         gateway.farthing("keys", "revoke", gateway.query("select key_id from keys where tenant = 'revoked'")[0]["key_id"])
         secrets["expired"] = gateway.new_key("--tenant", "expired", "--role", "admin", "--expires", "1s")
@@ -104,9 +114,13 @@ async def _status(port: int, method: str, path: str, headers: dict[str, str]) ->
 
 def expected(case: Case) -> set[int]:
     """Statuses that are a right verdict."""
-    known = case.role in ("app", "admin")
+    known = case.role in KNOWN
     if case.policy is None:
+        if case.role == "viewer" and case.path.startswith("/v1/models/"):
+            return {400, 403, 404, 405}  # a name of a model, as it is for the others; a viewer may ask for none
         return {404, 400, 405} if known else {401, 400}
+    if case.path == DOOR:
+        return {400}
     if case.role in ALLOWED[case.policy]:
         return {200}
     return {403} if known else {401}
@@ -118,7 +132,7 @@ def cases() -> list[Case]:
     odd = [
         Case(method, form, None, role, HOSTS[0])
         for method, path, _ in ROUTES
-        if path not in ("/", ONE_MODEL)
+        if path not in ("/", *NAMES)
         for form in odd_forms(path)
         for role in ROLES
     ]

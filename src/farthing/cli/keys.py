@@ -20,8 +20,11 @@ app = typer.Typer(help="Virtual keys: create, list, revoke.", no_args_is_help=Tr
 @app.command("create")
 def create(
     name: Annotated[str, typer.Option(help="What it is for; shown in lists.")] = "unnamed",
-    tenant: Annotated[str, typer.Option(help="Whose traffic it carries.")] = "default",
-    role: Annotated[Literal["app", "admin"], typer.Option(help="app: call models. admin: reload, metrics, any tenant.")] = "app",
+    tenant: Annotated[str | None, typer.Option(help="Whose traffic it carries, or a viewer sees. Default: 'default'; for a viewer: all.")] = None,
+    role: Annotated[
+        Literal["app", "viewer", "admin"],
+        typer.Option(help="app: call models. viewer: the dashboard and /metrics, of --tenant alone where given. admin: everything, any tenant."),
+    ] = "app",
     expires: Annotated[str | None, typer.Option(help="Lifetime, such as 12h, 30d, 52w; default: forever.")] = None,
     models: Annotated[str | None, typer.Option(help="Models it may use, comma-separated shell patterns; default: all.")] = None,
     rpm: Annotated[int | None, typer.Option(min=0, help="Requests a minute.")] = None,
@@ -37,6 +40,7 @@ def create(
     limits = KeyLimits(requests_per_minute=rpm, tokens_per_minute=tpm, concurrent=concurrent, daily_usd=daily_usd, monthly_usd=monthly_usd)
     allowed = tuple(part.strip() for part in models.split(",") if part.strip()) if models is not None else None
     expires_at = None if expires is None else time.time() + _lifetime_s(expires)
+    tenant = tenant if tenant is not None else "*" if role == "viewer" else "default"
     keys = _open(config)
     try:
         key_id, secret = keys.create(name=name, tenant=tenant, role=role, expires_at=expires_at, allowed_models=allowed, limits=limits)

@@ -16,7 +16,7 @@ class Dialect(StrEnum):
     EMBEDDINGS = "embeddings"  # OpenAI embeddings
 
 
-Role = Literal["app", "admin"]
+Role = Literal["app", "admin", "viewer"]  # viewer: sees the dashboard and /metrics, calls nothing
 
 
 Count = Annotated[int, Meta(ge=0)]

@@ -6,21 +6,27 @@ Hot routes are bare callables: one dictionary look-up lies between the socket an
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
-from farthing.core.request import Dialect
-from farthing.edge import admin, ask, catalog, feedback, health, inference
+from farthing.core.request import Dialect, Principal
+from farthing.edge import admin, ask, catalog, dashboard, feedback, health, inference, sessions
 from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, error_dialect, headers_of, request_id_of
-from farthing.edge.keys import OPEN, identify, require_admin
+from farthing.edge.keys import OPEN, Authenticator, identify, require
 
-Policy = Literal["public", "app", "admin"]
+Policy = Literal["public", "app", "viewer", "admin"]
+
+
+class Identify(Protocol):
+    """Who is calling, from the head of the request. Raises `NotAuthenticated`."""
+
+    def __call__(self, headers: Mapping[bytes, bytes], keys: Authenticator, now: float) -> Principal: ...
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -31,6 +37,7 @@ class Route(msgspec.Struct, frozen=True):
     policy: Policy
     handler: Handler
     dialect: Dialect | None = None  # of its errors; None: that of the caller's SDK
+    identify: Identify = identify
 
 
 ROUTES: tuple[Route, ...] = (
@@ -45,7 +52,13 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{catalog.ONE}*", "app", catalog.one),
     Route("POST", "/admin/reload", "admin", admin.reload),
     Route("POST", "/admin/cache/clear", "admin", admin.clear_cache),
-    Route("GET", "/metrics", "admin", health.metrics),
+    Route("GET", "/metrics", "viewer", health.metrics),
+    Route("GET", "/dashboard", "public", dashboard.page),
+    Route("GET", f"{dashboard.STATIC}*", "public", dashboard.static),
+    Route("GET", "/dashboard/session", "public", dashboard.session),
+    Route("POST", "/dashboard/login", "public", dashboard.login, Dialect.CHAT),
+    Route("POST", "/dashboard/logout", "public", dashboard.logout, Dialect.CHAT),
+    Route("GET", f"{dashboard.DATA}*", "viewer", dashboard.show, Dialect.CHAT, identify=sessions.identify),
     Route("GET", "/healthz", "public", health.alive),
     Route("GET", "/readyz", "public", health.ready),
     Route("GET", "/", "public", health.alive),
@@ -69,9 +82,7 @@ class App:
             await self._no_route(scope, send, methods)
             return
         try:
-            principal = OPEN if route.policy == "public" else identify(headers_of(scope), self._gateway.keys)
-            if route.policy == "admin":
-                require_admin(principal)
+            principal = OPEN if route.policy == "public" else self._admit(route, scope)
             await route.handler(self._gateway, principal, scope, receive, send)
         except FarthingError as error:
             await self._refuse(scope, send, error, route.dialect)
@@ -80,6 +91,11 @@ class App:
         except Exception as exception:  # noqa: BLE001 the wall of the routes that have none of their own
             request_id = request_id_of(self._gateway.clock.now())
             await send_error(send, our_fault(exception, request_id), Dialect.CHAT, request_id)
+
+    def _admit(self, route: Route, scope: Scope) -> Principal:
+        principal = route.identify(headers_of(scope), self._gateway.keys, self._gateway.clock.now())
+        require(route.policy, principal)
+        return principal
 
     def _under(self, path: str) -> dict[str, Route] | None:
         """The route that ends in `/*` and takes this path."""
@@ -98,7 +114,7 @@ class App:
         error: FarthingError
         headers: Headers = []
         try:
-            identify(headers_of(scope), self._gateway.keys)
+            identify(headers_of(scope), self._gateway.keys, self._gateway.clock.now())
             if methods is not None:
                 headers.append((b"allow", ", ".join(sorted(methods)).encode()))
                 error = MethodNotAllowed(f"{scope['path']} takes {', '.join(sorted(methods))}, not {scope['method']}.")

@@ -10,6 +10,7 @@ from farthing.core.errors import FarthingError, StoreUnavailable, Unavailable
 from farthing.core.exchange import Exchange
 from farthing.core.judgement import Judgement, Subject
 from farthing.core.request import Dialect
+from farthing.dashboard import Gallery
 from farthing.edge.keys import Authenticator
 from farthing.measure.prometheus import Metrics
 
@@ -40,6 +41,7 @@ class Gateway:
         ready: Callable[[], str | None],
         forget_answers: Callable[[str | None], Awaitable[None]],
         judgements: Judgements | None = None,
+        dashboard: Gallery | None = None,
     ) -> None:
         self.house = house
         self.keys = keys
@@ -49,6 +51,7 @@ class Gateway:
         self.ready = ready  # what is missing, or None
         self.forget_answers = forget_answers  # of one tenant, or of all
         self.judgements = judgements  # where feedback goes
+        self.dashboard = dashboard
         self.in_flight = 0
 
     def take_seat(self) -> None:

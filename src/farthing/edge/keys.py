@@ -19,6 +19,14 @@ class Authenticator(Protocol):
         """Raises `NotAuthenticated`."""
         ...
 
+    def principal(self, key_id: str) -> Principal:
+        """Who holds the key of this id, while it is good. Raises `NotAuthenticated`."""
+        ...
+
+    def seal(self, text: str) -> bytes:
+        """A signature over a text that only this gateway can make."""
+        ...
+
 
 def read_secret(headers: Mapping[bytes, bytes]) -> str | None:
     """The caller's key as sent, in whichever header its SDK uses."""
@@ -31,7 +39,7 @@ def read_secret(headers: Mapping[bytes, bytes]) -> str | None:
     return secret.strip().decode("latin-1") if secret else None
 
 
-def identify(headers: Mapping[bytes, bytes], keys: Authenticator) -> Principal:
+def identify(headers: Mapping[bytes, bytes], keys: Authenticator, now: float = 0.0) -> Principal:  # noqa: ARG001 (sessions need it)
     """The principal behind a request. Fails closed."""
     if not keys.any_keys:
         return OPEN
@@ -41,6 +49,16 @@ def identify(headers: Mapping[bytes, bytes], keys: Authenticator) -> Principal:
     return keys.authenticate(secret)
 
 
-def require_admin(principal: Principal) -> None:
-    if principal.role != "admin":
-        raise NotPermitted(f"This route needs an admin key; key {principal.key_id} has role {principal.role}.")
+# Who may use the routes of a policy; a role that is not named is refused.
+MAY: Mapping[str, frozenset[str]] = {
+    "app": frozenset({"app", "admin"}),
+    "viewer": frozenset({"viewer", "admin"}),
+    "admin": frozenset({"admin"}),
+}
+_NEEDS = {"app": "a key that may call models (role app or admin)", "viewer": "a viewer or an admin key", "admin": "an admin key"}
+
+
+def require(policy: str, principal: Principal) -> None:
+    """Raises `NotPermitted`."""
+    if principal.role not in MAY[policy]:
+        raise NotPermitted(f"This route needs {_NEEDS[policy]}; key {principal.key_id} has role {principal.role}.")

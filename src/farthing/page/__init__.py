@@ -8,7 +8,7 @@
 `blocks` has the parts of a page, `charts` the charts, `units.show` the way numbers are written in both.
 """
 
-from farthing.page.blocks import Block, Cell, Code, Column, Fold, Note, Page, Section, Stat, Stats, Table, Text
+from farthing.page.blocks import Block, Cell, CellTone, Code, Column, Fold, Note, Page, Section, Stat, Stats, Table, Text
 from farthing.page.charts import (
     Bars,
     Chart,
@@ -20,6 +20,7 @@ from farthing.page.charts import (
     Lines,
     Step,
     Threshold,
+    Tone,
     Waterfall,
     count_into,
     evenly,
@@ -32,6 +33,7 @@ __all__ = [
     "Bars",
     "Block",
     "Cell",
+    "CellTone",
     "Chart",
     "Code",
     "Column",
@@ -51,6 +53,7 @@ __all__ = [
     "Table",
     "Text",
     "Threshold",
+    "Tone",
     "Unit",
     "Waterfall",
     "count_into",

@@ -1,4 +1,4 @@
-"""What a page is made of. Text is text: whatever it holds, it is never read as markup."""
+"""What a page is made of; the dashboard sends the same parts as JSON. Text is text: whatever it holds, it is never read as markup."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,12 +11,13 @@ CellTone = Literal["good", "bad", "warn", "muted"]
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A table cell. `share` from 0 to 1 draws a small bar under the text."""
+    """A table cell. `share` from 0 to 1 draws a small bar under the text; `link` leads to another part of the page."""
 
     text: str
     tone: CellTone | None = None
     share: float | None = None
     code: bool = False
+    link: str | None = None
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Column(msgspec.Struct, frozen=True):
     right: bool = False  # numbers
 
 
-class Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, frozen=True, tag="table"):
     """Rows under column heads; the first cell names its row. `total` is a last row set apart."""
 
     columns: Sequence[Column | str]
@@ -33,13 +34,13 @@ class Table(msgspec.Struct, frozen=True):
     total: Sequence[Cell | str] | None = None
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, tag="text"):
     """A paragraph."""
 
     text: str
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, tag="note"):
     """A paragraph set apart: a warning, a limit, a result."""
 
     text: str
@@ -55,18 +56,18 @@ class Stat(msgspec.Struct, frozen=True):
     tone: CellTone | None = None
 
 
-class Stats(msgspec.Struct, frozen=True):
+class Stats(msgspec.Struct, frozen=True, tag="stats"):
     items: Sequence[Stat]
 
 
-class Code(msgspec.Struct, frozen=True):
+class Code(msgspec.Struct, frozen=True, tag="code"):
     """Text to be copied: a configuration, a command, an example line."""
 
     text: str
     name: str = ""
 
 
-class Fold(msgspec.Struct, frozen=True):
+class Fold(msgspec.Struct, frozen=True, tag="fold"):
     """Details that open on demand."""
 
     title: str

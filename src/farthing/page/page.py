@@ -129,6 +129,7 @@ def _cell(cell: Cell, column: Column, *, heads: bool) -> str:
     classes = " ".join(name for name in ("right" if column.right else "", cell.tone or "") if name)
     shown = f' class="{classes}"' if classes else ""
     text = f"<code>{escape(cell.text)}</code>" if cell.code else escape(cell.text)
+    text = f'<a href="{escape(cell.link)}">{text}</a>' if cell.link else text
     inner = text + ("" if cell.share is None else _bar(cell.share))
     return f'<th scope="row"{shown}>{inner}</th>' if heads else f"<td{shown}>{inner}</td>"
 

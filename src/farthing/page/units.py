@@ -24,7 +24,10 @@ def _usd(value: float) -> str:
     sign = "-" if value < 0 else ""
     if size == 0:
         return "$0"
-    return f"{sign}${size:,.{0 if size >= 99_999.5 else 2}f}" if size >= 0.995 else f"{sign}${_significant(size)}"
+    if size >= 0.995:
+        return f"{sign}${size:,.{0 if size >= 99_999.5 else 2}f}"
+    text = _significant(size)
+    return f"{sign}${text}0" if len(text) == len("0.5") else f"{sign}${text}"
 
 
 def _milliseconds(value: float) -> str:

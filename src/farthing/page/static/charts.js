@@ -17,7 +17,9 @@ globalThis.farthingCharts = (() => {
     const size = Math.abs(value);
     const sign = value < 0 ? "\u2212" : "";
     if (size === 0) return "$0";
-    return `${sign}$${size >= 0.995 ? grouped(size, size >= 99_999.5 ? 0 : 2) : significant(size, 3)}`;
+    if (size >= 0.995) return `${sign}$${grouped(size, size >= 99_999.5 ? 0 : 2)}`;
+    const text = significant(size, 3);
+    return `${sign}$${text}${text.length === 3 ? "0" : ""}`;
   }
 
   function short(value) {
@@ -135,7 +137,7 @@ globalThis.farthingCharts = (() => {
     encode: sideways ? { y: 0, x: [1, 2] } : { x: 0, y: [1, 2] }, animation: false,
   });
 
-  /* Charts. Each maker: (spec, narrow) -> ECharts option. */
+  /* Charts. Each maker: (spec, narrow, width) -> ECharts option. */
 
   function waterfall(spec, narrow) {
     const steps = [];
@@ -220,13 +222,17 @@ globalThis.farthingCharts = (() => {
     return { type: "group", children, info: params.dataIndex };
   }
 
-  function bars(spec, narrow) {
+  function bars(spec, narrow, width) {
     const sideways = spec.sideways || (narrow && spec.categories.length > 6);
     const names = axisLook({
       type: "category", data: spec.categories, inverse: sideways,
-      axisLabel: { color: css("--ink"), fontSize: 12, ...(sideways ? { width: 130, overflow: "truncate" } : { hideOverlap: true }) },
+      axisLabel: {
+        color: css("--ink"), fontSize: 12, interval: 0, lineHeight: 14,
+        ...(sideways ? { width: Math.min(150, 8 + 7.2 * Math.max(...spec.categories.map((name) => name.length))), overflow: "truncate" } : { width: Math.max((width - 60) / spec.categories.length - 6, 40), overflow: "break" }),
+      },
     });
-    const values = valueAxis(spec.unit, "", ending(spec.most));
+    const said = sideways && spec.series.length === 1; // each bar has its figure beside it
+    const values = valueAxis(spec.unit, "", { ...ending(spec.most), ...(said ? { axisLabel: { show: false }, splitLine: { show: false } } : {}) });
     const count = spec.stacked ? 1 : spec.series.length;
     const shift = (index) => (api) => {
       const band = api.size([1, 1])[sideways ? 1 : 0];
@@ -236,11 +242,12 @@ globalThis.farthingCharts = (() => {
     const series = spec.series.map((one, i) => ({
       type: "bar", name: one.name, data: one.values, stack: spec.stacked ? "all" : undefined, barMaxWidth: 36, barGap: "8%", barCategoryGap: "30%",
       itemStyle: { color: tone(one.tone, i), borderRadius: spec.stacked ? 0 : sideways ? [0, 3, 3, 0] : [3, 3, 0, 0] },
+      label: { show: said, position: "right", color: css("--ink"), fontSize: 12, formatter: ({ value }) => format(value, spec.unit) },
     }));
     const ranges = spec.series.flatMap((one, i) =>
       one.low.length ? [whiskers(one.low.flatMap((low, at) => (low === null ? [] : [[at, low, one.high[at]]])), sideways, spec.stacked ? null : shift(i))] : []);
     return {
-      grid: { left: 4, right: 16, top: spec.series.length > 1 ? 40 : 14, bottom: 4, outerBoundsMode: "same" },
+      grid: { left: 4, right: said ? 72 : 16, top: spec.series.length > 1 ? 40 : 14, bottom: 4, outerBoundsMode: "same" },
       legend: legend(spec.series.map((one) => one.name), narrow),
       xAxis: sideways ? values : names,
       yAxis: sideways ? names : values,
@@ -272,7 +279,7 @@ globalThis.farthingCharts = (() => {
     const series = spec.series.map((one, i) => ({
       type: spec.columns ? "bar" : "line", name: one.name, stack: spec.stacked ? "all" : undefined,
       data: one.points.map(([x, y]) => [at(x), y]), showSymbol: one.points.length < 2, symbolSize: 5, connectNulls: false,
-      lineStyle: { width: spec.stacked ? 0.5 : 1.75, type: one.dashed ? [5, 4] : "solid" }, itemStyle: { color: tone(one.tone, i) }, barMaxWidth: 28,
+      lineStyle: { width: spec.stacked ? 0.5 : 1.75, type: one.dashed ? [5, 4] : "solid" }, barCategoryGap: "12%", itemStyle: { color: tone(one.tone, i) }, barMaxWidth: 28,
       areaStyle: spec.stacked && !spec.columns ? { opacity: 0.75 } : undefined, emphasis: { disabled: true },
       markLine: i === 0 ? marks(spec.thresholds, false) : undefined,
     }));
@@ -387,7 +394,7 @@ globalThis.farthingCharts = (() => {
         chart.resize({ height: tall });
         chart.setOption({
           animation: !still() && !handle.painted, animationDuration: 350, textStyle: { fontFamily: css("--sans") },
-          aria: { enabled: true, label: { description: spec.summary } }, ...MAKERS[spec.type](spec, narrow),
+          aria: { enabled: true, label: { description: spec.summary } }, ...MAKERS[spec.type](spec, narrow, box.clientWidth),
         }, { notMerge: true });
         handle.painted = true;
       },

@@ -68,7 +68,9 @@ class Keys:
         database.prepare(store)
         self._connection = database.connect(store)
         self._poll: asyncio.Task[None] | None = None
-        self._digest_of = _hmac(self._pepper(environ))
+        pepper = self._pepper(environ)
+        self._digest_of = _hmac(pepper)
+        self._seal_of = _hmac(hashlib.blake2b(b"seals of the dashboard", key=hashlib.sha256(pepper).digest()).digest())
         self._version = -1
         self._entries: dict[bytes, _Entry] = {}
         self.refresh()
@@ -120,6 +122,20 @@ class Keys:
         entry = self._entries.get(self._digest_of(secret))
         if entry is None:
             raise NotAuthenticated("This API key is not known here. Use one that `farthing keys create` printed.")
+        return self._living(entry)
+
+    def principal(self, key_id: str) -> Principal:
+        """Who holds this key, by its id. Raises `NotAuthenticated` as `authenticate` does."""
+        entry = next((entry for entry in self._entries.values() if entry.key.key_id == key_id), None)
+        if entry is None:
+            raise NotAuthenticated("This API key is not known here. Use one that `farthing keys create` printed.")
+        return self._living(entry)
+
+    def seal(self, text: str) -> bytes:
+        """A signature of ours over a text: made with the pepper, so every worker and every restart agrees."""
+        return self._seal_of(text)
+
+    def _living(self, entry: _Entry) -> Principal:
         key = entry.key
         if key.revoked_at is not None:
             raise NotAuthenticated(f"API key {key.key_id} was revoked on {_date(key.revoked_at)}. Ask for a new one: `farthing keys create`.")
