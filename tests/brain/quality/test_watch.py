@@ -145,3 +145,15 @@ def test_judging_stops_when_the_reload_takes_the_judge_away() -> None:
 
     asyncio.run(main())
     assert rig.shelf.holds == []
+
+
+def test_reuse_is_judged_on_its_own_and_not_for_the_tier_that_it_repeats() -> None:
+    hard = {"messages": [{"role": "user", "content": "Prove it. " * 200}]}
+    rig = Rig([said("x")], **FLOORED)
+    rig.world.models.scripts = [said("old"), said("new"), grades(2, 9), grades(9, 2)]
+    rig.serve(hard, hard, endpoint="faq")
+    assert {key: stance.samples for key, stance in rig.shelf.known.items()} == {("faq", "cache"): 1}
+    rig.world.models.scripts = [said("bad", model="small"), *[said("good"), grades(2, 9), grades(9, 2)] * 2]
+    rig.serve(*asks(1, 1), endpoint="faq")
+    assert {key: stance.samples for key, stance in rig.shelf.known.items()} == {("faq", "cache"): 1, ("faq", "route"): 1}
+    assert [row.cache for row in rig.shelf.rows] == ["exact", "miss", "exact"]

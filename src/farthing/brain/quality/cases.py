@@ -37,7 +37,7 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
         served=served,
         purpose=purpose,
         lever=lever,
-        guarded=None if inbound.experiment is not None or tested_is_other or not _by_lever(inbound, guarded) else guarded,
+        guarded=guarded if not tested_is_other and _teaches(inbound, served, guarded) else None,
         other=other,
         tested_is_other=tested_is_other,
         tenant=row.tenant,
@@ -66,9 +66,12 @@ def _named(inbound: Inbound, catalog: CatalogPort) -> Target | None:
         return None
 
 
-def _by_lever(inbound: Inbound, guarded: Guarded) -> bool:
-    """A caller who asks for the cheap tier by name gets it, whatever the guard says: no evidence on what the router does."""
-    return guarded != "route" or inbound.peek.model == _AUTO
+def _teaches(inbound: Inbound, served: Target, guarded: Guarded) -> bool:
+    """Whether the verdict is evidence on the lever. Not in an experiment. Not where a caller asked for the cheap tier by name: that is not the
+    router's doing. Not where the cheap tier's answer is served again to the same question: its quality is the route's, judged when it was made."""
+    if inbound.experiment is not None or (guarded == "route" and inbound.peek.model != _AUTO):
+        return False
+    return guarded != "cache" or served.tier != "cheap"
 
 
 def _may_be_asked(inbound: Inbound) -> bool:

@@ -47,8 +47,13 @@ def _money(cost: Estimate | None) -> tuple[str, str]:
 def _difference(found: Difference | None, factor: float, unit: str) -> str:
     if found is None:
         return "unknown"
-    value = f"{found.value * factor:+.6g} {unit}".rstrip()
+    value = f"{_plain(found.value * factor)} {unit}".rstrip()
     if found.low is None or found.high is None:
         return f"{value}; too few runs for an interval"
     verdict = "decided: you may stop" if found.decided else "not decided: go on"
-    return f"{value} ({found.low * factor:+.6g} to {found.high * factor:+.6g}), {verdict}"
+    return f"{value} ({_plain(found.low * factor)} to {_plain(found.high * factor)}), {verdict}"
+
+
+def _plain(value: float) -> str:
+    """Six digits with a sign, and nothing of what floats leave behind where nothing differs."""
+    return f"{round(value, 9) + 0.0:+.6g}"
