@@ -218,6 +218,20 @@ def test_a_receiver_that_refuses_loses_batches_and_says_how_many(receiver: FakeR
     assert told.dropped == {"traces": 6, "metrics": 1}
 
 
+def test_a_receiver_that_refuses_is_spoken_of_once(receiver: FakeReceiver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "farthing.telemetry")
+    told = Told(receiver.base_url)
+    for status in (400, 400, 400, 200):
+        receiver.status, before = status, len(receiver.requests)
+        told.telemetry.settled(exchange(), row())
+        told.telemetry._wake.set()
+        receiver.wait(lambda before=before: len(receiver.requests) > before and receiver.requests[-1].finished)
+    told.telemetry.close(10.0)
+    said = [record.getMessage() for record in caplog.records]
+    assert [text for text in said if "does not take traces" in text and "400" in text] == said[:1]
+    assert [text for text in said if "takes traces again" in text] == said[1:]
+
+
 def test_an_absent_receiver_delays_nobody() -> None:
     told = Told("http://127.0.0.1:9")
     for _ in range(10):

@@ -20,7 +20,7 @@ from farthing.config import Config
 from farthing.core.clock import Clock
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
-from farthing.measure.names import OTHER
+from farthing.measure.names import OTHER, SIGNALS
 from farthing.measure.otel import headers_from
 from farthing.measure.otel.instruments import Instruments
 from farthing.measure.otel.settled import Settled, seal
@@ -32,9 +32,22 @@ log = logging.getLogger("farthing.telemetry")
 QUEUE = 4096  # requests that wait to be sent
 _BATCH = 256  # requests in one message
 _EXPORT_S = 5.0  # longest wait for the receiver
+_GAVE_UP = "due to timeout, max retries or shutdown"
+_LAST_TRY_S = 0.5  # at the end, for a receiver that did not take the last message either
 _PORTS = {"http": 80, "https": 443}
 
 OnDropped = Callable[[str, int], None]  # signal, how many
+
+
+class _Reason(logging.Handler):
+    """Keeps what the exporters last complained of: they say it at every try, we say it once."""
+
+    last = "unknown"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage().rstrip(".")
+        if not message.endswith(_GAVE_UP):  # it follows what the trouble was
+            self.last = message
 
 
 class Telemetry:
@@ -54,6 +67,9 @@ class Telemetry:
         self._metrics = OTLPMetricExporter(f"{base}/v1/metrics", headers=headers, timeout=_EXPORT_S)
         self._tracer = Tracer(resource, __version__, share=wanted.traces, content=wanted.content)
         self._instruments = Instruments(resource, __version__, endpoint=self._endpoint, model=self._model)
+        self._reason = _hear_exporters()
+        self._base = base
+        self._failing: dict[str, bool] = dict.fromkeys(map(str, SIGNALS), False)
         self._interval_s = wanted.metrics_interval_s
         self._clock = clock
         self._on_dropped = on_dropped
@@ -87,11 +103,13 @@ class Telemetry:
         """Send what waits, for at most so long; the rest is dropped. Call it in a thread of its own."""
         self._stopping = True
         self._wake.set()
+        if any(self._failing.values()):
+            within_s = min(within_s, _LAST_TRY_S)
         self._thread.join(max(0.0, within_s))
         if self._thread.is_alive():
-            left = len(self._queue) + self._in_hand
-            log.warning("telemetry: the receiver did not take everything in time; %d requests are dropped", left)
-            self._on_dropped("traces", left)
+            if left := len(self._queue) + self._in_hand:
+                log.warning("telemetry: the receiver did not take everything in time; %d requests are dropped", left)
+                self._on_dropped("traces", left)
             self._traces.shutdown()  # no further try: it wakes a thread that waits for the next one
             self._metrics.shutdown()  # pyright: ignore[reportUnknownMemberType]
 
@@ -119,8 +137,8 @@ class Telemetry:
             self._in_hand = min(_BATCH, len(self._queue))
             batch = [self._queue.popleft() for _ in range(self._in_hand)]
             spans = [span for settled in batch for span in self._told(settled)]
-            if spans and self._traces.export(spans) is not SpanExportResult.SUCCESS:
-                self._on_dropped("traces", len(spans))
+            if spans:
+                self._note("traces", self._traces.export(spans) is SpanExportResult.SUCCESS, len(spans))
             self._in_hand = 0
         if overflow := self._overflow - self._overflow_told:
             self._overflow_told += overflow
@@ -134,8 +152,27 @@ class Telemetry:
 
     def _send_sums(self) -> None:
         sums = self._instruments.data()
-        if sums is not None and self._metrics.export(sums) is not MetricExportResult.SUCCESS:  # pyright: ignore[reportUnknownMemberType]
-            self._on_dropped("metrics", 1)
+        if sums is not None:
+            self._note("metrics", self._metrics.export(sums) is MetricExportResult.SUCCESS, 1)  # pyright: ignore[reportUnknownMemberType]
+
+    def _note(self, signal: str, taken: bool, count: int) -> None:
+        """Count what was not taken; say so when that begins, and when it ends."""
+        if not taken:
+            self._on_dropped(signal, count)
+            if not self._failing[signal]:
+                log.warning(
+                    "telemetry: %s does not take %s: %s. They are dropped, and counted, until it does.", self._base, signal, self._reason.last
+                )
+        elif self._failing[signal]:
+            log.info("telemetry: %s takes %s again", self._base, signal)
+        self._failing[signal] = not taken
+
+
+def _hear_exporters() -> _Reason:
+    heard = _Reason()
+    exporters = logging.getLogger("opentelemetry.exporter")
+    exporters.handlers[:], exporters.propagate = [heard], False
+    return heard
 
 
 def _addresses(config: Config) -> Iterator[tuple[str, Address]]:
