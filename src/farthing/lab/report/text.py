@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from farthing.core.money import format_usd
 from farthing.lab.report.figures import Money, Report
 
 UNKNOWN = "-"
 _DIGITS = 4
+
+
+def usd(amount: Decimal | None, digits: int = 6) -> str:
+    """USD to so many digits after the point; `-` when unknown."""
+    return UNKNOWN if amount is None else format_usd(round(amount, digits))
 
 
 def short_usd(amount: Decimal | None) -> str:
