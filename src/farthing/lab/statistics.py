@@ -3,7 +3,7 @@
 The calls of one run hang together, so the unit that is drawn again is the run, never the call: give one number per run (`sums_by` makes
 them), and every figure is a sum over runs divided by a sum over runs: cost per request is `ratio(cost, requests)`, a mean `ratio(x, ones)`.
 
-Guarantees: deterministic (same numbers in the same order and same seed: same interval); 95 % intervals held the truth in 92 to 96 % of
+Guarantees: deterministic (same numbers in the same order and same seed: same interval); 95 % intervals held the truth in 91 to 96 % of
 simulations from 50 runs on, also for skewed money, and in about 90 % with 10 to 20 skewed runs; below `FEWEST_RUNS` no interval is claimed.
 Costs: 0.08 s an interval at most: beyond `_SLOTS` of them they are first added up in that many random groups, and the
 groups are drawn again, which keeps the variance (the random groups method) and needs no memory per run and draw.
