@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -200,3 +201,30 @@ def test_a_damaged_parquet_and_a_foreign_database_are_reported(tmp_path: Path) -
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINE.encode() * 2)))
     assert [call.source for call in open_logs(["-"])] == ["-:1", "-:2"]
+
+
+@given(
+    st.sampled_from(
+        [LINE, json.dumps(samples.LANGFUSE), json.dumps([samples.HELICONE]), "request,response\nq,a\n", json.dumps(samples.SPANS["content events"])]
+    ),
+    st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6)), min_size=1, max_size=6),
+)
+def test_damage_is_counted_and_never_raised(tmp_path_factory: pytest.TempPathFactory, text: str, damage: list[tuple[int, bytes]]) -> None:
+    raw = bytearray(text.encode() * 2)
+    for at, piece in damage:
+        raw[at % len(raw) : at % len(raw) + len(piece)] = piece
+    path = tmp_path_factory.mktemp("damaged") / "log"
+    path.write_bytes(bytes(raw))
+    logs = open_logs([path])
+    calls = list(logs)
+    counts = logs.counts
+    assert counts.calls == len(calls)
+    assert counts.records >= counts.broken + counts.skipped
+    assert counts.calls + counts.broken + counts.skipped + counts.unreadable_files + counts.empty_files > 0
+
+
+def test_bytes_that_are_no_log_at_all(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(random.Random(1).randbytes(100_000))
+    (tmp_path / "log").write_text(LINE)
+    logs = open_logs([tmp_path])
+    assert (len(list(logs)), logs.counts.unreadable_files) == (1, 1)

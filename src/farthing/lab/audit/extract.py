@@ -15,6 +15,7 @@ from farthing.lab.logs.base import LoggedCall
 from farthing.models.tokens import TokenCounter
 
 GIST_CHARS = 140
+MOST_EASY = 2000  # characters of a question that may count as easy
 LABEL_CHARS, LABEL_WORDS = 40, 5
 PLAIN_TASKS = frozenset({"classification", "tag_prediction", "sentiment", "translate", "extract", "faq_qna", "chat"})
 PLAIN_COMPLEXITY = 0.3
@@ -101,8 +102,8 @@ class Extractor:
         return told_in, told_out, (told_in, told_out) != (call.tokens_in, call.tokens_out)
 
     def _easy(self, call: LoggedCall, layout: Layout) -> tuple[str | None, bool]:
-        """What the shipped routing rules would do with it; nothing where tools or pictures are in play."""
-        if call.has_tools or call.tool_calls or not layout.last:
+        """What the shipped routing rules would do with it; nothing where tools are in play or much is asked."""
+        if call.has_tools or call.tool_calls or not 0 < len(layout.last) <= MOST_EASY:
             return None, False
         peek = Peek(model="logged", turns=call.turns, temperature=call.temperature, text_bytes=sum(layout.sizes))
         inbound = Inbound("", call.dialect, b"", peek, _nobody, 0.0, 0.0, call.endpoint or "")
@@ -149,7 +150,7 @@ def _label(answer: str | None) -> str | None:
 
 def _repeated(layout: Layout) -> tuple[tuple[int, int, int], str]:
     """Bytes of sentences that the prompt holds already, by part, and one of the repeated texts."""
-    seen = {key for key, size in reading.sentences_of(layout.system) if size >= reading.LEAST_SENTENCE}
+    above, seen = reading.long_sentences_of(layout.system), set[int]()
     found, sample = [0, 0, 0], ""
     for place, texts in ((1, layout.history), (0, layout.documents), (2, (layout.asked,))):
         for text in texts:
@@ -157,8 +158,10 @@ def _repeated(layout: Layout) -> tuple[tuple[int, int, int], str]:
             for key, size in reading.sentences_of(text):
                 if size < reading.LEAST_SENTENCE:
                     continue
-                again += size if key in seen else 0
-                seen.add(key)
+                if key in above or key in seen:
+                    again += size
+                else:
+                    seen.add(key)
             found[place] += again
             sample = sample or (_excerpt(text) if again else "")
     return (found[0], found[1], found[2]), sample

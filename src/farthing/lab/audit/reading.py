@@ -89,7 +89,14 @@ def read(text: str) -> Reading:
 def sentences_of(text: str) -> tuple[tuple[int, int], ...]:
     """Hash and size of each sentence, in order."""
     raw = text.encode("utf-8", "surrogatepass").replace(b"\n", b". ")
-    return tuple([(_hash(sentence), len(sentence) + 2) for sentence in raw.split(b". ") if len(sentence) > 2])
+    # `_hash`, written out: a call for each sentence takes as long as the rest.
+    return tuple([(crc32(one) | (len(one) & 0xFFFF) << 32, len(one) + 2) for one in raw.split(b". ") if len(one) > 2])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def long_sentences_of(text: str) -> frozenset[int]:
+    """Hashes of the sentences that are long enough to count as repeated."""
+    return frozenset(key for key, size in sentences_of(text) if size >= LEAST_SENTENCE)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 256
 SHORT_DIMENSIONS = 64  # for answers, whose agreement is all that is asked
-MOST_BYTES = 2048
+MOST_BYTES = 1024
 SCALE = 127
 
 Matrix = NDArray[np.float32]
@@ -35,13 +35,13 @@ class Lexical:
     name = "lexical (hashed words and character n-grams)"
 
     def vector(self, text: str, dimensions: int = DIMENSIONS) -> bytes:
-        words = text[:MOST_BYTES].lower().split()
-        plain = " ".join(words).encode("utf-8", "surrogatepass")
+        words = text[:MOST_BYTES].lower().encode("utf-8", "surrogatepass").split()
+        plain = b" ".join(words)
         if not plain:
             return bytes(dimensions)
         letters = np.frombuffer(b" %b  " % plain, dtype=np.uint8).astype(np.uint32)
         grams = letters[:-3] | letters[1:-2] << 8 | letters[2:-1] << 16 | letters[3:] << 24
-        whole = np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words] * 2, dtype=np.uint32)
+        whole = np.array([*map(crc32, words)] * 2, dtype=np.uint32)
         mixed = np.concatenate((grams, whole)) * np.uint32(0x9E3779B1)
         places = (mixed >> np.uint32(8)) % np.uint32(2 * dimensions)  # the upper half counts down
         counts = np.bincount(places, minlength=2 * dimensions)

@@ -131,11 +131,16 @@ def _records(block: Block) -> Iterator[tuple[int, bytes | Record]]:
         yield from _csv(block)
 
 
-def _csv(block: Block) -> Iterator[tuple[int, bytes | Record]]:
+def csv_cells(raw: bytes, delimiter: str) -> Iterator[list[str]]:
+    """The rows of some CSV. What the reader cannot take (NUL, a lone carriage return) is taken for a space; that loses no row."""
     csv.field_size_limit(MOST_BYTES)
-    text = io.StringIO(cast(bytes, block.payload).decode("utf-8", "replace"), newline="")
+    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", " ").replace("\0", " ")
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _csv(block: Block) -> Iterator[tuple[int, bytes | Record]]:
     number = block.first
-    for row in csv.reader(text, delimiter=block.delimiter):
+    for row in csv_cells(cast(bytes, block.payload), block.delimiter):
         if row:
             same = len(row) == len(block.header)
             yield number, Record(dict(zip(block.header, row, strict=True))) if same else _Cells(len(row), len(block.header))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.lab.logs.block import MOST_BYTES, Block, fitting
+from farthing.lab.logs.block import MOST_BYTES, Block, csv_cells, fitting
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 16
@@ -40,6 +40,8 @@ def kind_of(head: bytes) -> Kind | None:
 def header_of(head: bytes) -> tuple[tuple[str, ...], str] | None:
     """The names in the first row of a CSV file and what parts them, if a known format has such names."""
     line = head.removeprefix(_BOM).split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    if "\r" in line or "\0" in line:
+        return None
     for delimiter in _DELIMITERS:
         names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter), list[str]()))
         if len(names) > 1 and fitting(frozenset(names)):
@@ -50,7 +52,7 @@ def header_of(head: bytes) -> tuple[tuple[str, ...], str] | None:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
 
 
@@ -103,8 +105,7 @@ def _row_end(found: bytes) -> int:
 def _rows_in(found: bytes, delimiter: str) -> int:
     if b'"' not in found:
         return found.count(b"\n")
-    csv.field_size_limit(MOST_BYTES)
-    return sum(1 for _ in csv.reader(found.decode("utf-8", "replace").splitlines(keepends=True), delimiter=delimiter))
+    return sum(1 for _ in csv_cells(found, delimiter))
 
 
 def objects(file: str, chunks: Iterable[bytes]) -> Iterator[Block]:

@@ -33,9 +33,12 @@ class Record:
 
     def value(self, *names: str) -> Any:
         """The first of these that says something."""
+        fields = self.fields
         for name in names:
-            found = self.fields.get(name)
-            if isinstance(found, msgspec.Raw):
+            found = fields.get(name)
+            if found is None:
+                continue
+            if type(found) is msgspec.Raw:
                 found = msgspec.json.decode(found)
             if found is not None and found != "":
                 return found
@@ -100,7 +103,7 @@ def structured(found: Any) -> Any:
     if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
         try:
             return msgspec.json.decode(found)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return found
     return found
 

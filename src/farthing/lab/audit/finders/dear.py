@@ -32,8 +32,8 @@ class EasyOnDear(Finder):
         kind="easy_on_dear",
         title="Easy traffic on dear models",
         certainty="assumed",
-        how="Calls that the shipped routing rules send to the cheap tier and whose task and wording are plain (range: labelling only, all that the "
-        "rules send), at the price of the maker's small model. Whether its answers are as good, the log does not say.",
+        how="Calls of up to 2,000 characters that the shipped routing rules send to the cheap tier and whose task and wording are plain (range: "
+        "labelling only, all that the rules send), at the price of the maker's small model. Whether its answers are as good, the log does not say.",
         remedy="Route by rule; keep it in check with the quality guard, or try it first with farthing replay.",
         lever="route",
     )
