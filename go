@@ -1,5 +1,6 @@
 #!/bin/sh
-# One door for people and machines. Needs Python 3.11 or newer, nothing else; on Debian it adds python3-venv when absent.
+# One door for people and machines. Needs Python 3.11 or newer, nothing else; on Debian it adds python3-venv when absent, and
+# chromium for the tests.
 #   ./go demo    set up, then `farthing demo`: the gateway on recorded answers, with sample traffic and what it saved
 #   ./go serve   set up, then `farthing serve`; any other farthing command works the same way
 #   ./go test    set up, then every check: lint, format, types, house rules, tests
@@ -48,6 +49,16 @@ install() {
     printf '%s' "$sum" >"$venv/.farthing-$1"
 }
 
+# The tests of the dashboard drive a real browser; without one they skip.
+browser() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing chromium for the tests of the dashboard ..."
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null && return
+    fi
+    say "No Chromium: the tests of the dashboard in a browser will skip. Debian 12: sudo apt-get install chromium"
+}
+
 check() {
     bin=$venv/bin
     "$bin/ruff" check .
@@ -71,6 +82,7 @@ command=${1:-demo}
 case $command in
     test)
         install dev
+        browser
         check "$@"
         ;;
     lock) lock ;;

@@ -166,7 +166,7 @@ function insert(name, panel, text) {
 /* New figures in the old places, so that what has the focus keeps it. */
 function refill(before, panel) {
   const focused = document.activeElement?.getAttribute?.("href");
-  before.section.querySelector(".panel-head").replaceWith(head(before.section.dataset.panel, panel));
+  fillHead(before.section.querySelector(".panel-head"), before.section.dataset.panel, panel);
   panel.blocks.forEach((block, at) => {
     const part = before.parts[at];
     if (part.update) {
@@ -184,19 +184,25 @@ function refill(before, panel) {
 
 function head(name, panel) {
   const box = made("header", "panel-head");
-  const title = made("h2", "", panel.title);
+  const title = made("h2");
   title.id = `${name}-title`;
   const links = made("span", "links");
-  for (const format of ["csv", "json"]) {
-    const link = made("a", "", format.toUpperCase());
-    const which = name === "request" ? new URLSearchParams({ id: panel.title, format }) : query({ format });
-    link.href = `${DATA}${name}?${which}`;
-    link.setAttribute("aria-label", `${panel.title} as ${format.toUpperCase()}`);
-    link.setAttribute("download", `${name === "request" ? panel.title : name}.${format}`);
-    links.append(link);
-  }
-  box.append(title, made("p", "", panel.lead), links);
+  links.append(made("a", "", "CSV"), made("a", "", "JSON"));
+  box.append(title, made("p"), links);
+  fillHead(box, name, panel);
   return box;
+}
+
+function fillHead(box, name, panel) {
+  const single = name === "request";
+  box.querySelector("h2").textContent = panel.title;
+  box.querySelector("p").textContent = panel.lead;
+  for (const link of box.querySelectorAll(".links a")) {
+    const format = link.textContent.toLowerCase();
+    link.href = `${DATA}${name}?${single ? new URLSearchParams({ id: panel.title, format }) : query({ format })}`;
+    link.setAttribute("aria-label", `${panel.title} as ${link.textContent}`);
+    link.setAttribute("download", `${single ? panel.title : name}.${format}`);
+  }
 }
 
 function back() {

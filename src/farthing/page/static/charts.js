@@ -394,7 +394,7 @@ globalThis.farthingCharts = (() => {
         chart.resize({ height: tall });
         chart.setOption({
           animation: !still() && !handle.painted, animationDuration: 350, textStyle: { fontFamily: css("--sans") },
-          aria: { enabled: true, label: { description: spec.summary } }, ...MAKERS[spec.type](spec, narrow, box.clientWidth),
+          aria: { enabled: true, label: { description: `${spec.title}. ${spec.summary}` } }, ...MAKERS[spec.type](spec, narrow, box.clientWidth),
         }, { notMerge: true });
         handle.painted = true;
       },
