@@ -37,6 +37,8 @@ _MAKERS = (
     ("o4", "openai"),
     ("claude", "anthropic"),
     ("gemini", "gemini"),
+    ("grok", "xai"),
+    ("mistral", "mistral"),
 )
 
 

@@ -9,6 +9,7 @@ from farthing.lab.audit.finders.base import About, Cut, Finder
 
 # The first row whose beginning fits; the model that a maker sells for easy work.
 SIBLINGS: tuple[tuple[str, str, str], ...] = (
+    ("gpt-6", "openai", "gpt-6-luna"),
     ("gpt-5", "openai", "gpt-5-mini"),
     ("gpt-4.1", "openai", "gpt-4.1-mini"),
     ("gpt-4o", "openai", "gpt-4o-mini"),
@@ -16,8 +17,12 @@ SIBLINGS: tuple[tuple[str, str, str], ...] = (
     ("o1", "openai", "o4-mini"),
     ("o3", "openai", "o4-mini"),
     ("chatgpt", "openai", "gpt-4o-mini"),
+    ("claude-sonnet-5", "anthropic", "claude-haiku-5-5"),
+    ("claude-opus-5", "anthropic", "claude-haiku-5-5"),
     ("claude", "anthropic", "claude-haiku-4-5"),
+    ("gemini-3", "google", "gemini-3.5-flash-lite"),
     ("gemini", "google", "gemini-2.5-flash"),
+    ("grok", "xai", "grok-4-1-fast-non-reasoning"),
     ("mistral-large", "mistral", "mistral-small-latest"),
     ("mistral-medium", "mistral", "mistral-small-latest"),
 )
