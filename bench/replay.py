@@ -34,6 +34,7 @@ ASKS = ("What should I know about {}?", "How do {} work at your shop?", "Tell me
 SPEED_TOML = graded.models_toml("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18") + (
     '\n[tiers]\ncheap = ["openai/gpt-4o-mini-2024-07-18"]\nexpensive = ["openai/gpt-4o-2024-08-06"]\n'
     '\n[limits.tenant."*"]\nrequests_per_minute = 1000000\ndaily_usd = 1000000\n'
+    "\n[diet]\nenabled = false\n"
 )
 ROUTED = ("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18")
 
@@ -110,7 +111,7 @@ def real(name: str, models: Sequence[str] = ROUTED) -> list[Figure]:
         print(f"{name}: not at {graded.DATA}; set FARTHING_ROUTING_DATA to its folder")
         return []
     dear, cheap = models
-    toml = graded.models_toml(*models) + f'\n[tiers]\ncheap = ["openai/{cheap}"]\nexpensive = ["openai/{dear}"]\n'
+    toml = graded.models_toml(*models) + "\n[diet]\nenabled = false\n" + f'\n[tiers]\ncheap = ["openai/{cheap}"]\nexpensive = ["openai/{dear}"]\n'
     off = toml + '\n[endpoints.default]\nlevers_off = ["cache", "route", "diet", "check"]\n'
     logged, answers = list(graded.calls(name, dear)), list(graded.calls(name, cheap))
     plan = Plan((("shipped rules", config(toml)), ("all cheap", config(toml + _rules(400))), ("levers off", config(off))), build_house)

@@ -210,11 +210,14 @@ def build_house(
     sessions: Sessions | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
+    keeps_accounts: bool = True,
 ) -> House:
     """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
 
     def build_arm(settings: Config) -> House:
-        return build_house(settings, clock=clock, book=book, models=models, tokens=tokens, cache=cache, listeners=listeners)
+        return build_house(
+            settings, clock=clock, book=book, models=models, tokens=tokens, cache=cache, listeners=listeners, keeps_accounts=keeps_accounts
+        )
 
     catalog = Catalog(config)
     prices = PriceBook(config.models, clock=clock, read=_read_prices)
@@ -238,6 +241,7 @@ def build_house(
             for arm, settings in experiment.arms.items()
         }
         or None,
+        keeps_accounts=keeps_accounts,
     )
 
 

@@ -43,6 +43,7 @@ class House:
         listeners: Sequence[Listener] = (),
         watch: Watch | None = None,
         arms: Mapping[str, "House"] | None = None,
+        keeps_accounts: bool = True,  # a replay, which keeps no rows, does without
     ) -> None:
         self.config = config
         self.clock = clock
@@ -62,7 +63,7 @@ class House:
         self.shares = widest(config)
         self.arms = arms  # houses of the experiments' arms, by "name=arm"; None: no experiment runs
         self.stopping = False
-        self.keeps_accounts = True  # a replay, which keeps no rows, does without them
+        self.keeps_accounts = keeps_accounts
         self.peeks: dict[Dialect, Recent[Peek]] = {dialect: Recent() for dialect in Dialect}  # of bodies that were served from the cache
         self._off: dict[tuple[str, Dialect], frozenset[str]] = {}
         baseline = catalog.baseline

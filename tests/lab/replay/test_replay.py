@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from farthing.assemble import build_house
-from farthing.config import Cache, Caps, Endpoint, Limits, Match, Route, Rule
+from farthing.config import Arm, Cache, Caps, Diet, Endpoint, Experiment, Limits, Match, Route, Rule
 from farthing.core.request import Dialect, KeyLimits, Turn
 from farthing.lab.logs import open_logs
 from farthing.lab.logs.base import LoggedCall
@@ -254,3 +254,21 @@ def test_a_ledger_without_text_is_priced_and_one_with_text_is_replayed(tmp_path:
 def test_tokens_that_the_log_does_not_say_are_counted_from_its_text() -> None:
     logged, found = lanes([call(tokens_in=None, tokens_out=None)], STAY)
     assert logged.cost_usd == found.cost_usd > 0
+
+
+def test_a_prompt_on_a_diet_costs_less_and_its_answer_has_no_grade() -> None:
+    system = "Answer   politely.\n\n\n\n" * 80
+    asked = call(turns=(Turn("system", system), Turn("user", "Why?")), tokens_in=500, score=1.0)
+    fed, dieted = lane([asked], config(route=Route(rules=()), diet=Diet(enabled=False))), lane([asked], STAY)
+    assert dieted.cost_usd < fed.cost_usd == usd("0.0051")
+    assert (fed.dieted, dieted.dieted) == (0, 1)
+    assert fed.quality is not None
+    assert dieted.quality is None
+
+
+def test_the_arms_of_an_experiment_live_through_their_share_of_the_runs() -> None:
+    experiment = Experiment(arms={"as is": Arm(share=0.5), "cheap": Arm(share=0.5, rules=ALL_CHEAP.rules)})
+    found = lane(
+        [call(f"question {number}", run_id=f"run {number}") for number in range(60)], config(route=Route(rules=()), experiments={"try": experiment})
+    )
+    assert set(found.models) == {BIG, SMALL}

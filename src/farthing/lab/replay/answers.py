@@ -69,6 +69,7 @@ class Step(msgspec.Struct):
     x: Exchange
     told: Told | None = None
     unchecked: bool = False  # a schema that the unknown answer was not held to
+    dieted: bool = False  # the prompt that was sent is shorter than the logged one
     unmended: bool = False  # a repair or escalation that the log cannot tell
 
 
@@ -124,7 +125,7 @@ class LoggedModels:
             told = self._logged(asked, ours)
         if told is None and asked.prompt is not None:
             told = self._recorded(asked, call.model, limit)
-        return told or self._estimated(asked, target, limit)
+        return _on_diet(told or self._estimated(asked, target, limit), step)
 
     def _our_limit(self, step: Step, call: Call) -> int | None:
         """The output limit that the configuration put into the body; the caller's own one, the logged answer has kept already."""
@@ -245,6 +246,21 @@ class LoggedReply:
 
 def _too_late() -> UpstreamTimeout:
     return UpstreamTimeout("The logged answer took longer than this request may.")
+
+
+def _on_diet(told: Told, step: Step) -> Told:
+    """Fewer tokens went in, as the levers counted them. What the model would have made of that prompt, nobody has graded."""
+    saved = sum(effect.input_tokens for effect in step.x.effects)
+    if not saved or told.usage is None:
+        return told
+    step.dieted = True
+    given = max(1, told.usage.input_tokens - saved)
+    cached = None if told.usage.cached_tokens is None else min(told.usage.cached_tokens, given)
+    told.usage = msgspec.structs.replace(told.usage, input_tokens=given, cached_tokens=cached)
+    told.score = None
+    if told.guess is not None:
+        told.guess = msgspec.structs.replace(told.guess, usage=told.usage)
+    return told
 
 
 def _within(tokens: int, limit: int | None) -> int:

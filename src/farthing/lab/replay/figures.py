@@ -68,6 +68,7 @@ class Figures(msgspec.Struct, frozen=True):
     basis: Mapping[str, int]  # where the cost of the answered comes from: logged, recorded, reused, fitted, borrowed
     unchecked: int
     unmended: int
+    dieted: int
     frontier: bool = False  # no other lane is cheaper and at least as good
 
     @property
@@ -114,6 +115,7 @@ def lane_figures(lane: LaneResult, found: Replay) -> Figures:
         basis=count(words, columns.origin, answered),
         unchecked=lane.unchecked,
         unmended=lane.unmended,
+        dieted=lane.dieted,
     )
 
 

@@ -37,7 +37,9 @@ _SAME_QUESTION = ("exact", "normalised")
 class BuildHouse(Protocol):
     """`assemble.build_house`: the lab runs the brain, it does not know how it is put together."""
 
-    def __call__(self, config: Config, *, clock: Clock, book: Book, models: Models, tokens: Tokens, cache: CacheLever) -> House: ...
+    def __call__(
+        self, config: Config, *, clock: Clock, book: Book, models: Models, tokens: Tokens, cache: CacheLever, keeps_accounts: bool
+    ) -> House: ...
 
 
 class Doubt(msgspec.Struct):
@@ -74,6 +76,7 @@ class Lane:
         self.doubts: dict[str, Doubt] = {}
         self.unchecked = 0
         self.unmended = 0
+        self.dieted = 0
         self._ask = ask
         self._shared = shared
         self._word = shared.names.words.of
@@ -87,8 +90,8 @@ class Lane:
             models=self.models,
             tokens=shared.tokens,
             cache=CacheLever(staged.cache),
+            keeps_accounts=False,
         )
-        self.house.keeps_accounts = False
         catalog = self.house.catalog
         self._tiers = {plain(target.model): target.tier for tier in ("expensive", "cheap") for target in catalog.tier(tier)}
         self._routes = any(map(catalog.tier, ("cheap", "expensive")))
@@ -139,6 +142,7 @@ class Lane:
             columns.tier[row] = word(self.tier(x.target))
         self.unchecked += step.unchecked
         self.unmended += step.unmended
+        self.dieted += step.dieted
 
     def tier(self, target: Target) -> str:
         """The tier that it was chosen for, else the one that lists it."""

@@ -11,6 +11,7 @@ from farthing.lab.replay.table import ROWS, caveats, read_lines
 from farthing.lab.statistics import Estimate
 from farthing.page import Bars, Block, Column, Dot, Frontier, Group, Note, Page, Section, Table, Text, mark_best, render
 
+_NOT_ON_PAGE = ("USD per 100K", "USD per 1M")  # the first of the three, in other units
 Write = Callable[[Replay, list[Figures]], bytes]
 
 
@@ -40,9 +41,11 @@ def as_html(found: Replay, lanes: list[Figures]) -> bytes:
     sections = [
         Section("Cost against quality", list(_frontier(lanes))),
         Section("Every configuration", [_table(lanes)]),
-        Section("How fast", [_latency(lanes)], "Of the answered requests whose time is known; the gateway's own time is not in it."),
         Section("What these figures rest on", [Text(line) for line in (*read_lines(found), *caveats(found, lanes))]),
     ]
+    if any(lane.latency.known for lane in lanes):
+        said = "Of the answered requests whose time is known; the gateway's own time is not in it."
+        sections.insert(2, Section("How fast", [_latency(lanes)], said))
     lead = "The gateway's own brain, run over logged traffic in log order, with the log's clock and the log's answers."
     return render(Page("Replay", sections, lead, facts)).encode()
 
@@ -71,8 +74,11 @@ def _dot(name: str, cost: Estimate, quality: Quality) -> Dot:
 
 
 def _table(lanes: list[Figures]) -> Table:
-    heads = [Column(""), *(Column(lane.name, right=True) for lane in lanes)]
-    return Table(heads, [(name, *map(show, lanes)) for name, show in ROWS], caption="Figures by configuration, with 95 % intervals")
+    """A configuration a row: there are more figures than a screen is wide."""
+    shown = [(name, show) for name, show in ROWS if name not in _NOT_ON_PAGE]
+    heads = [Column("Configuration"), *(Column(name, right=True) for name, _ in shown)]
+    rows = [(lane.name, *(show(lane).replace("\n", ", ") for _, show in shown)) for lane in lanes]
+    return Table(heads, rows, caption="Figures by configuration, with 95 % intervals")
 
 
 def _latency(lanes: list[Figures]) -> Bars:

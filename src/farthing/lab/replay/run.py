@@ -33,6 +33,7 @@ class LaneResult(msgspec.Struct):
     doubts: dict[str, Doubt] = {}
     unchecked: int = 0
     unmended: int = 0
+    dieted: int = 0
 
 
 class Replay(msgspec.Struct):
@@ -53,6 +54,7 @@ class Replay(msgspec.Struct):
             mine.columns.extend(theirs.columns, words)
             mine.unchecked += theirs.unchecked
             mine.unmended += theirs.unmended
+            mine.dieted += theirs.dieted
             for title, doubt in theirs.doubts.items():
                 mine.doubts.setdefault(title, Doubt()).add(doubt)
 
@@ -98,7 +100,7 @@ def replay(logs: Iterable[LoggedCall], plan: Plan, fit: Fit, start_s: float, tok
 
     shared.loop.play(arrivals())
     found.lanes = [LaneResult(AS_LOGGED, logged.columns)]
-    found.lanes += [LaneResult(lane.name, lane.columns, lane.doubts, lane.unchecked, lane.unmended) for lane in lanes]
+    found.lanes += [LaneResult(lane.name, lane.columns, lane.doubts, lane.unchecked, lane.unmended, lane.dieted) for lane in lanes]
     return found
 
 

@@ -75,6 +75,8 @@ def caveats(found: Replay, lanes: list[Figures]) -> Iterator[str]:
             yield f"{lane.name}: {lane.unpriced:,} requests have no known cost and are left out of every sum"
         if lane.unchecked:
             yield f"{lane.name}: {lane.unchecked:,} answers that nobody has were not held to their schema"
+        if lane.dieted:
+            yield f"{lane.name}: {lane.dieted:,} prompts were sent shorter than logged; how good the answers to those are, the log cannot say"
         if lane.unmended:
             yield f"{lane.name}: {lane.unmended:,} answers break their schema; what a repair would have made of them is not in the log"
     intake = found.intake
