@@ -85,6 +85,7 @@ def test_json_goes_to_compare(place: Path) -> None:
         (("replay", "nowhere.jsonl", "--config", "new.toml"), "nowhere.jsonl"),
         (("replay", "log.jsonl", "--config", "missing.toml"), "missing.toml"),
         (("replay", "log.jsonl", "--config", "new.toml", "--out", "page.pdf"), ".html or .json"),
+        (("replay", "log.jsonl", "--config", "new.toml", "--ask", "farthing/best"), "farthing/auto"),
         (("replay", "-", "--config", "new.toml"), "standard input"),
         (("replay", "empty.jsonl", "--config", "new.toml"), "No model call found"),
         (("compare", "log.jsonl", "log.jsonl"), "is no replay"),

@@ -13,10 +13,11 @@ import msgspec
 from farthing.brain.cache import CacheLever
 from farthing.brain.flow import journey
 from farthing.brain.house import House
-from farthing.brain.ports import Book, Models, Tokens
+from farthing.brain.ports import Book, CatalogPort, Models, Tokens
+from farthing.brain.route import ALIASES
 from farthing.config import Config
 from farthing.core.clock import Clock
-from farthing.core.errors import FarthingError
+from farthing.core.errors import ConfigError, FarthingError
 from farthing.core.exchange import Exchange, Target
 from farthing.core.money import to_picousd
 from farthing.core.request import Dialect
@@ -93,6 +94,7 @@ class Lane:
             keeps_accounts=False,
         )
         catalog = self.house.catalog
+        _must_exist(ask, catalog)
         self._tiers = {plain(target.model): target.tier for tier in ("expensive", "cheap") for target in catalog.tier(tier)}
         self._routes = any(map(catalog.tier, ("cheap", "expensive")))
 
@@ -190,6 +192,14 @@ class Lane:
             known = self._shared.fit.recorded(step.asked.prompt, x.target.model)
             return None if known is None else known.score
         return None
+
+
+def _must_exist(ask: str, catalog: CatalogPort) -> None:
+    """Raises `ConfigError` or `ModelNotFound`: a name that nobody serves would be refused at every request."""
+    if ask.startswith("farthing/") and ask not in ALIASES:
+        raise ConfigError(f"--ask {ask} is no alias. Known: {', '.join(ALIASES)}, logged, or a model that a configuration serves.")
+    if ask and ask != AS_LOGGED and ask not in ALIASES:
+        catalog.resolve(ask)
 
 
 class _Nobody:

@@ -7,11 +7,12 @@ from farthing.core.errors import ConfigError
 from farthing.lab.replay.document import as_json, moment
 from farthing.lab.replay.figures import Figures, Quality
 from farthing.lab.replay.run import Replay
-from farthing.lab.replay.table import ROWS, caveats, read_lines
+from farthing.lab.replay.table import LATENCY, ROWS, caveats, read_lines
 from farthing.lab.statistics import Estimate
 from farthing.page import Bars, Block, Column, Dot, Frontier, Group, Note, Page, Section, Table, Text, mark_best, render
 
-_NOT_ON_PAGE = ("USD per 100K", "USD per 1M")  # the first of the three, in other units
+# What decides comes first; the rest is a scroll away.
+_ON_PAGE = ("USD per 1K", "quality", "quality known for", LATENCY, "cache hits", "tiers", "refused", "failed", "answered", "cost USD", "models")
 Write = Callable[[Replay, list[Figures]], bytes]
 
 
@@ -75,10 +76,11 @@ def _dot(name: str, cost: Estimate, quality: Quality) -> Dot:
 
 def _table(lanes: list[Figures]) -> Table:
     """A configuration a row: there are more figures than a screen is wide."""
-    shown = [(name, show) for name, show in ROWS if name not in _NOT_ON_PAGE]
+    rows = dict(ROWS)
+    shown = [(name, rows[name]) for name in _ON_PAGE]
     heads = [Column("Configuration"), *(Column(name, right=True) for name, _ in shown)]
-    rows = [(lane.name, *(show(lane).replace("\n", ", ") for _, show in shown)) for lane in lanes]
-    return Table(heads, rows, caption="Figures by configuration, with 95 % intervals")
+    cells = [(lane.name, *(show(lane).replace("\n", ", ") for _, show in shown)) for lane in lanes]
+    return Table(heads, cells, caption="Figures by configuration, with 95 % intervals")
 
 
 def _latency(lanes: list[Figures]) -> Bars:

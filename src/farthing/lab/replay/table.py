@@ -11,6 +11,7 @@ from farthing.lab.replay.figures import Figures
 from farthing.lab.replay.run import Replay
 
 UNKNOWN = "-"
+LATENCY = "latency ms P50 / P90 / P99"
 _SHOWN = 4
 _BASIS = {
     "logged": "the logged answer itself",
@@ -141,7 +142,7 @@ ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("USD per 1K", _per(1_000, 6)),
     ("USD per 100K", _per(100_000, 2)),
     ("USD per 1M", _per(1_000_000, 2)),
-    ("latency ms P50 / P90 / P99", _latency),
+    (LATENCY, _latency),
     ("cache hits", lambda lane: UNKNOWN if lane.hit_ratio is None else f"{lane.hit_ratio:.1%}"),
     ("tiers", lambda lane: _shares(lane.tiers, lane.answered)),
     ("models", lambda lane: _shares(lane.models, lane.answered)),
