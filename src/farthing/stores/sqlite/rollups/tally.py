@@ -29,6 +29,7 @@ VERDICT_READ = ("judged_at", "tenant", "endpoint", "model_tier", "cache", "sourc
 PROMPT_PARTS = ("system", "history", "documents", "user")
 MILLION = 1_000_000
 _DISPUTED_UNDER = 0.5
+_NO_CALLS = (0, 0, 0)
 
 Cell = tuple[str, str, str, str, str, str]  # endpoint, tier, model, cache, outcome, error_code
 Key = tuple[int, int, str, Cell]  # level, bucket, tenant, cell
@@ -137,10 +138,8 @@ class Row(NamedTuple):
 def tally(rows: Iterable[Row], now: float) -> dict[Key, Sums]:
     """Sums by level, bucket, tenant and cell; each row counts for its tenant and for all of them together."""
     by_level: dict[int, dict[Key, Sums]] = {level: {} for level in LEVELS}
-    for row in rows:
-        level = next(level for level in LEVELS if is_kept(level, row.received_at, now))
-        cell = (row.endpoint or "", row.tier or "", row.model or "", row.cache or "", row.outcome or "", row.error_code or "")
-        _count(_at(by_level[level], (level, start_of(row.received_at, level), row.tenant or "?", cell)), row)
+    for key, found in _alike(rows, now).items():
+        _count(_at(by_level[key[0]], key), found)
     for level, coarser in pairwise(LEVELS):
         for (_, bucket, tenant, cell), sums in by_level[level].items():
             _at(by_level[coarser], (coarser, start_of(bucket, coarser), tenant, cell)).add(sums)
@@ -148,6 +147,26 @@ def tally(rows: Iterable[Row], now: float) -> dict[Key, Sums]:
     for (level, bucket, _, cell), sums in list(whole.items()):
         _at(whole, (level, bucket, EVERYONE, cell)).add(sums)
     return whole
+
+
+def _alike(rows: Iterable[Row], now: float) -> dict[Key, list[Row]]:
+    """Rows by the finest key that is kept for them."""
+    minutes_from, hours_from = (now - KEPT_S[level] for level in (MINUTE, HOUR))
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        at = row.received_at
+        level, bucket = MINUTE, int(at // MINUTE) * MINUTE
+        if bucket < minutes_from:
+            level, bucket = HOUR, int(at // HOUR) * HOUR
+            if bucket < hours_from:
+                level, bucket = DAY, int(at // DAY) * DAY
+        cell = (row.endpoint or "", row.tier or "", row.model or "", row.cache or "", row.outcome or "", row.error_code or "")
+        key = (level, bucket, row.tenant or "?", cell)
+        if key in found:
+            found[key].append(row)
+        else:
+            found[key] = [row]
+    return found
 
 
 def start_of(moment: float, level: int) -> int:
@@ -166,28 +185,34 @@ def _at(sums: dict[Key, Sums], key: Key) -> Sums:
     return found
 
 
-def _count(sums: Sums, row: Row) -> None:
+def _count(sums: Sums, rows: list[Row]) -> None:
+    """Add rows of one key."""
+    sums.values = [mine + sum(more) for mine, more in zip(sums.values, zip(*map(_values, rows), strict=True), strict=True)]
+    for row in rows:
+        if row.total_ms is not None:
+            sketch.add(sums.latency, sketch.bin_of(row.total_ms))
+            sketch.note(sums.slowest, _us(row.total_ms), row.request_id)
+        if row.first_token_ms is not None:
+            sketch.add(sums.first_token, sketch.bin_of(row.first_token_ms))
+        if row.complexity is not None:
+            sketch.add(sums.complexity, sketch.complexity_bin(row.complexity))
+        if row.cost:
+            sketch.note(sums.dearest, row.cost, row.request_id)
+        if row.account is not None:
+            _add_account(sums, row.account)
+
+
+def _values(row: Row) -> tuple[int, ...]:
+    """The columns `SUMS` of one row."""
+    cost, baseline = row.cost or 0, row.baseline or 0
     compared = row.cost is not None and row.baseline is not None
-    failed, fallbacks, repairs = _calls(row)
-    split = split_of(row)
-    added = (
-        *(1, row.cost is not None, compared, row.cost or 0, (row.cost or 0) if compared else 0, (row.baseline or 0) if compared else 0),
+    failed, fallbacks, repairs = _NO_CALLS if row.attempts is None else _calls(row.attempts)
+    return (
+        *(1, row.cost is not None, compared, cost, cost if compared else 0, baseline if compared else 0),
         *(row.tokens_in or 0, row.tokens_out or 0, row.tokens_cached or 0, row.tokens_in is None or row.tokens_out is None),
         *(row.calls or 0, failed, fallbacks, repairs, row.truncated is not None),
-        *(_us(row.total_ms), *split),
+        *(_us(row.total_ms), *split_of(row)),
     )
-    sums.values = [mine + more for mine, more in zip(sums.values, added, strict=True)]
-    if row.total_ms is not None:
-        sketch.add(sums.latency, sketch.bin_of(row.total_ms))
-        sketch.note(sums.slowest, _us(row.total_ms), row.request_id)
-    if row.first_token_ms is not None:
-        sketch.add(sums.first_token, sketch.bin_of(row.first_token_ms))
-    if row.complexity is not None:
-        sketch.add(sums.complexity, sketch.complexity_bin(row.complexity))
-    if row.cost:
-        sketch.note(sums.dearest, row.cost, row.request_id)
-    if row.account is not None:
-        _add_account(sums, row.account)
 
 
 def split_of(row: Row) -> Split:
@@ -203,18 +228,15 @@ def split_of(row: Row) -> Split:
 
 
 def _us(milliseconds: float | None) -> int:
-    return 0 if milliseconds is None else max(round(milliseconds * 1000), 0)
+    return int(milliseconds * 1000 + 0.5) if milliseconds and milliseconds > 0 else 0
 
 
-def _calls(row: Row) -> tuple[int, int, int]:
+def _calls(text: str) -> tuple[int, int, int]:
     """Model calls that failed, whether another one answered in their stead, and calls that mended an answer."""
-    if row.attempts is None:
-        return 0, 0, 0
-    attempts = _attempts(row.attempts)
+    attempts = _attempts(text)
     failed = sum(attempt.error_code is not None for attempt in attempts)
-    answered = bool(attempts) and any(attempt.error_code is None for attempt in attempts if attempt.purpose == "answer")
-    fell_back = any(attempt.error_code is not None and attempt.purpose == "answer" for attempt in attempts) and answered
-    return failed, int(fell_back), sum(attempt.purpose in ("repair", "escalate") for attempt in attempts)
+    answers = [attempt.error_code is None for attempt in attempts if attempt.purpose == "answer"]
+    return failed, int(any(answers) and not all(answers)), sum(attempt.purpose in ("repair", "escalate") for attempt in attempts)
 
 
 def _add_account(sums: Sums, text: str) -> None:
