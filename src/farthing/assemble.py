@@ -18,6 +18,7 @@ from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.experiments import label, overlay
 from farthing.brain.house import House
+from farthing.brain.learning import Learned
 from farthing.brain.ports import Book as BookPort
 from farthing.brain.ports import Listener, Models, Tokens
 from farthing.brain.quality import Desk, Tools, Watch
@@ -235,6 +236,7 @@ def build_house(
         tokens=tokens,
         listeners=listeners,
         watch=watch,
+        learned=_learned(config, catalog),
         arms={
             label(name, arm): build_arm(overlay(config, experiment, settings))
             for name, experiment in config.experiments.items()
@@ -243,6 +245,17 @@ def build_house(
         or None,
         keeps_accounts=keeps_accounts,
     )
+
+
+def _learned(config: Config, catalog: Catalog) -> Learned | None:
+    """Loads numpy and the trained router only where one is configured."""
+    settings = config.route.learned
+    if settings.artefact is None or not settings.enabled:
+        return None
+    from farthing.brain.route.learned.desk import open_desk
+    from farthing.models.embed import shipped
+
+    return open_desk(settings, catalog, shipped())
 
 
 def judging_tools(house: House) -> Tools | None:

@@ -132,6 +132,24 @@ class Rule(_Table, frozen=True):
     tier: Annotated[Literal["cheap", "expensive"], _key("Where matching requests go.")]
     when: Annotated[Match, _key("Conditions.")] = Match()
     min_confidence: Annotated[float, _key("Classifier confidence below this falls back to expensive.", ge=0, le=1)] = 0.0
+    decides: Annotated[bool, _key("false: only advice, which a learned router may overrule.")] = True
+
+
+class LearnedRoute(_Table, frozen=True):
+    """A router trained on graded answers (`farthing router train`), inside what the rules leave open."""
+
+    artefact: Annotated[str | None, _key("File of the router in place; unset: rules only.")] = None
+    enabled: Annotated[bool, _key("false: rules only, whatever the file says.")] = True
+    cascade: Annotated[bool, _key("Let it read cheap answers before they are served; streams then wait for the whole answer.")] = True
+    explore: Annotated[float, _key("Most of what it sends to the expensive tier that may go cheap to learn, within the floor.", ge=0, le=0.2)] = 0.0
+
+
+class AskedRoute(_Table, frozen=True):
+    """A cheap model that says how hard a request is, in one token. Its cost is charged to routing."""
+
+    model: Annotated[str | None, _key("Model as service/model or model; unset: nobody is asked.")] = None
+    easy_up_to: Annotated[int, _key("Difficulty from 1 to 5 that still goes to the cheap tier.", ge=1, le=5)] = 2
+    grey_gap: Annotated[float, _key("With a learned router: asked only where its gap is this near the cut, and only able to say no.", ge=0)] = 0.02
 
 
 class Route(_Table, frozen=True):
@@ -139,6 +157,8 @@ class Route(_Table, frozen=True):
 
     rules: Annotated[tuple[Rule, ...] | None, _key("First match wins; unset: the shipped defaults (docs/levers/route.md).")] = None
     otherwise: Annotated[Literal["cheap", "expensive"], _key("Tier when no rule matches.")] = "expensive"
+    learned: Annotated[LearnedRoute, _key("The learned router.")] = LearnedRoute()
+    asked: Annotated[AskedRoute, _key("A model as router.")] = AskedRoute()
     sticky_s: Annotated[float, _key("A session keeps its model for this long after its last call; 0: off.", ge=0)] = 3600.0
 
 
@@ -185,6 +205,7 @@ class Endpoint(_Table, frozen=True):
     profile: Annotated[Literal["auto", "transparent", "saver"], _key("transparent: body untouched; saver: every lever; auto: by dialect.")] = "auto"
     caps: Annotated[Caps, _key("Limits.")] = Caps()
     temperature: Annotated[NotNegative | None, _key("What a missing temperature means here; unset: the provider's default (1.0).")] = None
+    learned: Annotated[Literal["auto", "route", "off"], _key("Learned router here: auto, route (no answer is read), or off (rules only).")] = "auto"
     levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, check.")] = ()
     model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None

@@ -98,7 +98,7 @@ async def _repair_call(trip: Trip, schema: dict[str, Any], text: str, problem: s
     if Dialect.CHAT not in trip.house.models.dialects(target.service):
         dialect = Dialect.MESSAGES
         body = translate_request(Dialect.CHAT, dialect, body, model=target.model, stream=False)
-    return _valid(schema, await _side_call(trip, target, dialect, body, "repair", stream=False))
+    return _valid(schema, await side_call(trip, target, dialect, body, "repair", stream=False))
 
 
 async def _escalate(trip: Trip, schema: dict[str, Any], _text: str, _problem: str) -> Answer | None:
@@ -108,7 +108,7 @@ async def _escalate(trip: Trip, schema: dict[str, Any], _text: str, _problem: st
     if not trip.house.config.check.escalate or not targets:
         return None
     dialect, body, stream = upstream_body(trip, targets[0])
-    answer = _valid(schema, await _side_call(trip, targets[0], dialect, body, "escalate", stream=stream))
+    answer = _valid(schema, await side_call(trip, targets[0], dialect, body, "escalate", stream=stream))
     if answer is not None:
         x.target = targets[0]
     return answer
@@ -119,7 +119,9 @@ def _valid(schema: dict[str, Any], answer: Answer) -> Answer | None:
     return msgspec.structs.replace(answer, text=verdict.text) if verdict.ok else None
 
 
-async def _side_call(trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate"], *, stream: bool) -> Answer:
+async def side_call(
+    trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate", "router"], *, stream: bool
+) -> Answer:
     """A further call of this request: reserved, made, read whole, paid for by this request."""
     x, house = trip.x, trip.house
     await reserve_extra(trip, target)

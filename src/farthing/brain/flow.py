@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import checking, delivery, dieting, reuse, sending, settlement
+from farthing.brain import cascading, checking, delivery, dieting, learning, reuse, sending, settlement
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -26,10 +26,11 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         sending.admit(trip)
         if not await reuse.serve(trip):
             dieting.trim(trip)
-            targets = sending.route(trip)
+            targets = await learning.route(trip)
             await settlement.reserve(trip, targets)
             await sending.send(trip, targets)
             await delivery.relay(trip)
+            await cascading.read(trip)
             await checking.check(trip)
             reuse.store(trip)
         await settlement.settle(trip)

@@ -1,6 +1,7 @@
 """Everything the flow works with, in one place. Built by `assemble`; replaced as a whole on reload."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from farthing.brain.cache import CacheLever
 from farthing.brain.check.guard import Guardrails
@@ -19,6 +20,9 @@ from farthing.core.recent import Recent
 from farthing.core.request import Dialect, Inbound, Peek
 from farthing.core.usage import Rate
 from farthing.measure.savings import HitAccounts
+
+if TYPE_CHECKING:
+    from farthing.brain.learning import Learned
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
 _TOUCHING_LEVERS = frozenset({"cache", "diet", "check"})
@@ -44,11 +48,13 @@ class House:
         watch: Watch | None = None,
         arms: Mapping[str, "House"] | None = None,
         keeps_accounts: bool = True,  # a replay, which keeps no rows, does without
+        learned: "Learned | None" = None,
     ) -> None:
         self.config = config
         self.clock = clock
         self.catalog = catalog
         self.router = router
+        self.learned = learned  # the trained router, or why it cannot be used; None: none is configured
         self.cache = cache
         self.guardrails = guardrails
         self.book = book

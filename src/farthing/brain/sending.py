@@ -54,6 +54,7 @@ def route(trip: Trip) -> tuple[Target, ...]:
     )
     x.decisions.append(routed.decision)
     x.target = routed.targets[0]
+    trip.open_route = routed.open
     return routed.targets
 
 
@@ -143,7 +144,7 @@ def _open(trip: Trip, call: Call, target: Target) -> None:
 
 def _must_gather(trip: Trip) -> bool:
     """A check must see the whole answer before the caller sees any of it: the same verdict, streaming or whole."""
-    if guards_answers(trip.house):
+    if guards_answers(trip.house) or trip.judged is not None:
         return True
     return trip.x.inbound.peek.answer_schema is not None and checks_schema(trip)
 

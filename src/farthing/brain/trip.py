@@ -8,6 +8,7 @@ from farthing.brain.house import House
 from farthing.brain.outlet import Outlet
 from farthing.brain.ports import Caller
 from farthing.brain.quality.shares import narrow, with_draw
+from farthing.brain.route.base import Judged
 from farthing.brain.row import drawn_for
 from farthing.core.call import Call, Reply
 from farthing.core.errors import FarthingError
@@ -50,6 +51,8 @@ class Trip:
         self.seated = False  # an intent of this request is in the book
         self.cache_key: bytes | None = None
         self.flight: Flight | None = None
+        self.open_route = False  # the rules left the tier to what was learned
+        self.judged: Judged | None = None  # a cheap answer that is to be read before it is served
         self.call: Call | None = None
         self.reply: Reply | None = None
         self.outlet: Outlet | None = None

@@ -22,3 +22,4 @@ class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     saved_tokens: int | None = None
     saved_usd: Decimal | None = None
     failed_open: bool = False
+    propensity: float | None = None  # the chance with which this was chosen, where chance had a part; None: it had none

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from farthing.brain.ports import CatalogPort
 from farthing.brain.route.base import Routed
-from farthing.brain.route.rules import DEFAULT_RULES, pick_tier
+from farthing.brain.route.rules import DEFAULT_RULES, leaves_open, pick_tier
 from farthing.brain.route.sticky import Sessions
 from farthing.config import Config
 from farthing.core.decision import Decision
@@ -30,6 +30,7 @@ class Router:
         self._config = config
         self._catalog = catalog
         self._rules = DEFAULT_RULES if config.route.rules is None else config.route.rules
+        self._refines = config.route.asked.model is not None or (config.route.learned.enabled and config.route.learned.artefact is not None)
         self.sessions = Sessions(keep_s=config.route.sticky_s) if sessions is None else sessions
 
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:
@@ -86,7 +87,21 @@ class Router:
                 return Routed(_first(kept, _permitted(tier, patterns)), Decision("route", "sticky", f"session keeps {kept.model}"))
         tier_name, decision = pick_tier(signals, inbound, self._rules, self._config.route.otherwise)
         targets = _permitted(self._catalog.tier(tier_name), patterns)
-        return Routed(targets, decision) if targets else self._other(tier_name, decision, patterns)
+        if not targets:
+            return self._other(tier_name, decision, patterns)
+        return Routed(targets, decision, open=self._refines and leaves_open(signals, inbound, self._rules))
+
+    def settle_on(self, inbound: Inbound, tier: TierName, decision: Decision, *, model: str, now: float, healthy: Healthy) -> Routed:
+        """Targets of the tier that a learned router chose for a request that was left open; the model it was trained for first."""
+        patterns = inbound.principal.allowed_models
+        if patterns is not None and _allows(patterns, AUTO):
+            patterns = None
+        targets = _permitted(self._catalog.tier(tier), patterns)
+        named = next((target for target in targets if model in (target.model, f"{target.service}/{target.model}")), None)
+        routed = Routed(targets if named is None else _first(named, targets), decision) if targets else self._other(tier, decision, patterns)
+        routed = self._order(routed, healthy)
+        self.answered(inbound, routed.targets[0], now=now)
+        return routed
 
     def _baseline(self, patterns: tuple[str, ...] | None) -> Routed:
         """The lever is off: what the caller would use without us, the expensive tier behind it."""
@@ -118,11 +133,11 @@ class Router:
         if len(targets) == 1:
             return routed
         if not self._config.tiers.failover:
-            return Routed(targets[:1], routed.decision)
+            return Routed(targets[:1], routed.decision, routed.open)
         resting = tuple(target for target in targets if not healthy(target))
         if not resting:
             return routed
-        return Routed((*(target for target in targets if target not in resting), *resting), routed.decision)
+        return Routed((*(target for target in targets if target not in resting), *resting), routed.decision, routed.open)
 
     def _keeps_model(self, inbound: Inbound) -> bool:
         """Agents: a session is known, and tools are in play or bodies pass untouched."""

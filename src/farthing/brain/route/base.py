@@ -6,6 +6,8 @@ Costs: no model call and no input or output; 3 us for `farthing/auto` with the s
 Off: `levers_off = ["route"]` on an endpoint, or header `x-farthing-levers: -route`; then `farthing/auto` is the baseline model.
 """
 
+from typing import Any, Literal
+
 import msgspec
 
 from farthing.core.decision import Decision
@@ -17,3 +19,23 @@ class Routed(msgspec.Struct, frozen=True, gc=False):
 
     targets: tuple[Target, ...]
     decision: Decision
+    open: bool = False  # no rule insists: a learned router may choose otherwise
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a learned router made of a request. With `dials`, the cheap answer is to be read before it is served."""
+
+    tier: Literal["cheap", "expensive"]
+    reason: str
+    gap: float = 0.0  # quality expected to be lost by serving the cheap answer
+    dials: Any = None
+    columns: Any = None  # what is known of the prompt, for reading its answer
+    propensity: float = 1.0  # the chance with which this tier was chosen
+    margin: float | None = None  # how far from the cut
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """What to do with a cheap answer, and why."""
+
+    action: Literal["keep", "ask", "escalate"]
+    reason: str

@@ -12,9 +12,15 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule(name="sensitive domain", tier="expensive", when=Match(domain=("compliance", "pricing", "legal"))),
     Rule(name="high risk", tier="expensive", when=Match(risk=("high",))),
     Rule(name="enterprise tenant", tier="expensive", when=Match(tenant_tier=("enterprise",))),
-    Rule(name="labelling", tier="cheap", when=Match(task=("classification", "tag_prediction", "sentiment"))),
-    Rule(name="faq from documents", tier="cheap", when=Match(needs_documents=True, input_tokens_below=512, task=("faq_qna",)), min_confidence=0.6),
-    Rule(name="short question", tier="cheap", when=Match(query_tokens_below=128, needs_documents=False)),
+    Rule(name="labelling", tier="cheap", when=Match(task=("classification", "tag_prediction", "sentiment")), decides=False),
+    Rule(
+        name="faq from documents",
+        tier="cheap",
+        when=Match(needs_documents=True, input_tokens_below=512, task=("faq_qna",)),
+        min_confidence=0.6,
+        decides=False,
+    ),
+    Rule(name="short question", tier="cheap", when=Match(query_tokens_below=128, needs_documents=False), decides=False),
 )
 
 
@@ -28,6 +34,11 @@ def pick_tier(signals: Signals, inbound: Inbound, rules: tuple[Rule, ...], other
             return "expensive", Decision("route", "expensive", reason)
         return rule.tier, Decision("route", rule.tier, f"rule '{rule.name}': {_because(rule.when, signals, inbound)}")
     return otherwise, Decision("route", otherwise, f"no rule matched: task {signals.task}, {signals.query_tokens} tokens asked")
+
+
+def leaves_open(signals: Signals, inbound: Inbound, rules: tuple[Rule, ...]) -> bool:
+    """Whether no rule insists: none matches, or the first that does is advice."""
+    return not next((rule.decides for rule in rules if _matches(rule.when, signals, inbound)), False)
 
 
 def _matches(when: Match, signals: Signals, inbound: Inbound) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 
 from farthing.brain.route.learned import trees
 from farthing.brain.route.learned.base import Arrays, Floats, Kind
+from farthing.brain.route.learned.router import READ_WEIGHT
 from farthing.brain.route.learned.scorer import Scorer
 from farthing.lab.router.boosting import Growth, grow
 from farthing.lab.router.fit import fit
@@ -13,7 +14,6 @@ from farthing.lab.router.sums import Gaps
 
 _AFTER = Growth(trees=150, depth=4, rate=0.06, least_rows=25)
 CHEAP, REFERENCE = 0, 1
-_READ = 0.6  # weight of what the answer says, beside what the prompt said: 0.5 to 0.8 do about as well, 1 does worse
 
 
 def fit_all(rows: Matrix, *, seed: int = 0) -> Arrays:
@@ -59,7 +59,7 @@ def _gap(quality: Floats) -> Floats:
 
 
 def _mixed(quality: Floats, before: Floats) -> Floats:
-    return _READ * _gap(quality) + (1 - _READ) * before
+    return READ_WEIGHT * _gap(quality) + (1 - READ_WEIGHT) * before
 
 
 def cross_gaps(rows: Matrix, folds: Folds, kinds: tuple[Kind, ...], *, seed: int = 0) -> dict[Kind, Gaps]:

@@ -10,7 +10,7 @@ from farthing.lab.router.bounds import Bound, last_kept, least_ratio
 from farthing.lab.router.sums import Costs, Gaps, Outcome, cascades, outcome, routes, served, spent
 
 _WORTH_IT = 0.995  # a certified cost above this saves nothing worth the trouble
-_NEVER = 9.0
+_NEVER = 99.0  # beyond any cut
 _COARSE = 60
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from farthing.brain.route.learned.base import Floats
 from farthing.core.request import Turn
 from farthing.core.usage import Rate, Usage
 from farthing.lab.router.graded import Graded, GradesUnusable
@@ -179,7 +179,7 @@ def _table(path: Path, part: str) -> dict[str, list[Any]] | None:
     return reader.read_table(file).to_pydict()
 
 
-def with_embeddings(graded: Graded, embeddings: "Floats") -> Graded:
+def with_embeddings(graded: Graded, embeddings: npt.NDArray[np.floating]) -> Graded:
     """The same prompts with their vectors. Raises `GradesUnusable` when their numbers differ."""
     if len(embeddings) != len(graded):
         raise GradesUnusable(f"{len(embeddings)} embeddings for {len(graded)} prompts. They must come from the same file, in its order.")

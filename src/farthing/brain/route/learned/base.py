@@ -67,7 +67,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     unfamiliar_below: float  # familiarity under which a prompt counts as unknown
     languages: tuple[str, ...]  # seen in training
     promises: dict[str, Promise]  # by endpoint; "*" for those without labels of their own
-    trees_depth: int = 0
     cascade: bool = False
 
 
