@@ -53,6 +53,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "serve",
         "demo",
         "report",
+        "router",
         "audit",
         "replay",
         "compare",
