@@ -54,7 +54,9 @@ def _usual(plain: Floats, embeddings: npt.NDArray[np.float32]) -> Arrays:
     precise: Floats = np.asarray(np.linalg.inv(spread), np.float64)
     whiten = np.linalg.cholesky(precise).astype(np.float32)
     apart = (rows - middle) @ whiten
-    distances: npt.NDArray[np.float32] = np.asarray((apart * apart).sum(axis=1), np.float32)
+    inside: Floats = np.asarray((apart * apart).sum(axis=1), np.float64)
+    # As if each had been left out of the spread (Sherman-Morrison): in small sets every prompt pulls the spread towards itself.
+    distances = inside / np.maximum(1 - inside / len(inside), 1e-3)
     return {"familiar.middle": middle, "familiar.whiten": whiten, "familiar": np.sort(distances)}
 
 
