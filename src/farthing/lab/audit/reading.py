@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 
 LEAST_SENTENCE = 40  # bytes of a sentence that counts as repeated
-_REMEMBERED = 4096
+_REMEMBERED = 2048
 _SHOWN = 100
 _STRETCHES, _TOGETHER = 48, 8
 
