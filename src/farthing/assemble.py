@@ -23,6 +23,7 @@ from farthing.brain.ports import Book as BookPort
 from farthing.brain.ports import Listener, Models, Tokens
 from farthing.brain.quality import Desk, Tools, Watch
 from farthing.brain.route import Router, Sessions
+from farthing.brain.shortening import recall
 from farthing.config import Config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.errors import ConfigError, FarthingError
@@ -43,6 +44,7 @@ from farthing.models.prices import PriceBook
 from farthing.models.recorded import RecordedBackend
 from farthing.models.tokens import TokenCounter
 from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys
+from farthing.stores.sqlite.lengths import recent_lengths
 from farthing.stores.sqlite.rollups import RollupKeeper
 
 log = logging.getLogger("farthing")
@@ -87,6 +89,8 @@ class Running:
         self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
         self.house = self._build_house(config, self._build_cache(config))
         self.desk.adopt(judging_tools(self.house))
+        if any(endpoint.output.learn_limit or endpoint.output.rule or endpoint.output.tasks for endpoint in config.endpoints.values()):
+            recall(self.house, recent_lengths(self.book.reader()))
         self.sync.load()
         self.gateway = Gateway(
             house=self.house,
@@ -134,6 +138,7 @@ class Running:
         self.watch.adopt(config)
         self.desk.adopt(judging_tools(house))
         house.stopping = old.stopping
+        house.lengths, house.unruled = old.lengths, old.unruled
         self.house = self.gateway.house = house
         if (config.server, config.store, config.telemetry) != (old.config.server, old.config.store, old.config.telemetry):
             log.warning("changes under [server], [store] and [telemetry] need a restart; the rest is in force")

@@ -199,6 +199,20 @@ class Caps(_Table, frozen=True):
     max_usd_per_run: Annotated[Positive | None, _key("Most that one run may cost.")] = None
 
 
+class Output(_Table, frozen=True):
+    """How long answers are. What a caller says itself always wins."""
+
+    rule: Annotated[str | None, _key("Put at the end of the system prompt: 'at most 5 bullets', 'at most 150 words'.", min_length=1)] = None
+    tasks: Annotated[dict[str, str], _key("Rules by task type, in place of `rule`: { summarize = 'at most 80 words' }.")] = {}
+    control_share: Annotated[Share, _key("Share of runs that go without the rule, so that what it saves is measured and not guessed.")] = 0.05
+    learn_limit: Annotated[
+        bool, _key("Where the caller sets no output limit: the length that 99 % of the last answers here stayed within, and a margin.")
+    ] = False
+    limit_margin: Annotated[NotNegative, _key("What is put on top of it, as a share: 0.5 for half as much again.")] = 0.5
+    stop: Annotated[tuple[str, ...], _key("Stop sequences where the caller has none.")] = ()
+    cut_repeats: Annotated[bool, _key("End a stream that only repeats itself.")] = True
+
+
 class Endpoint(_Table, frozen=True):
     """One product feature: its caps and its levers."""
 
@@ -206,10 +220,11 @@ class Endpoint(_Table, frozen=True):
     caps: Annotated[Caps, _key("Limits.")] = Caps()
     temperature: Annotated[NotNegative | None, _key("What a missing temperature means here; unset: the provider's default (1.0).")] = None
     learned: Annotated[Literal["auto", "route", "off"], _key("Learned router here: auto, route (no answer is read), or off (rules only).")] = "auto"
-    levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, check.")] = ()
+    levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, output, check.")] = ()
     model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
     max_output_tokens: Annotated[Count | None, _key("Output limit when the caller sets none.")] = None
+    output: Annotated[Output, _key("How long answers are.")] = Output()
     quality_floor: Annotated[
         Ratio | None,
         _key("Least quality of what levers give here, as a share of the expensive tier's: 0.97. A lever that breaks it is turned down."),
@@ -291,7 +306,7 @@ class Arm(_Table, frozen=True):
     """One arm of an experiment: its share of the runs, and what is different in it. A key that is unset is as everywhere."""
 
     share: Annotated[float, _key("Share of the runs.", gt=0, le=1)]
-    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: cache, route, diet, check.")] = None
+    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: cache, route, diet, output, check.")] = None
     otherwise: Annotated[Literal["cheap", "expensive"] | None, _key("In place of route.otherwise.")] = None
     rules: Annotated[tuple[Rule, ...] | None, _key("In place of route.rules.")] = None
     cheap: Annotated[tuple[str, ...] | None, _key("In place of tiers.cheap.")] = None

@@ -27,7 +27,7 @@ _CUT = frozenset({"length", "max_tokens", "incomplete"})
 _ENDED = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
 _CHARGED: dict[str, Saver] = {"router": "route", "embed": "cache"}  # purpose of a call -> the lever that made it
 _DECISION_OF_LEVER: dict[Saver, LeverName] = {"calls": "flow"}
-_CLAIM_NOTHING = frozenset({"bypass", "miss", "kept", "failover"})
+_CLAIM_NOTHING = frozenset({"bypass", "miss", "kept", "failover", "control"})
 
 
 def close_account(trip: Trip) -> None:
@@ -98,6 +98,10 @@ def _standing(trip: Trip, rate: Rate, baseline: Rate) -> Iterator[Effect]:
     if (limit := trip.own_output_limit) is not None and x.finish in _CUT and x.usage is not None and x.usage.output_tokens >= limit:
         written = x.usage.output_tokens
         yield Effect("output", output_tokens=house.lengths.beyond(x.inbound.endpoint, x.target.model, written, DEFAULT_MAX_OUTPUT_TOKENS))
+    elif trip.ruled is not None and x.usage is not None:
+        task, tokens = trip.ruled
+        kind, written = f"{x.inbound.endpoint}:{task}", x.usage.output_tokens
+        yield Effect("output", input_tokens=-tokens, output_tokens=house.unruled.instead_of(kind, x.target.model, written, DEFAULT_MAX_OUTPUT_TOKENS))
 
 
 def _charges(x: Exchange, answering: Attempt | None, *, routed: bool) -> Iterator[Effect]:
@@ -122,8 +126,14 @@ def _extra(x: Exchange, answering: Attempt | None) -> dict[str, int]:
 
 
 def _learn_length(trip: Trip, model: str, usage: Usage, *, reused: bool) -> None:
-    if not reused and trip.x.finish in _ENDED:
-        trip.house.lengths.add(trip.x.inbound.endpoint, model, usage.output_tokens)
+    """Of an answer that ended by itself; and of one that a learned limit ended, so that a limit which bites too often rises."""
+    x, house = trip.x, trip.house
+    ended = x.finish in _ENDED
+    if reused or not (ended or (trip.learns_limit and trip.own_output_limit and x.finish in _CUT)):
+        return
+    house.lengths.add(x.inbound.endpoint, model, usage.output_tokens)
+    if ended and trip.unruled is not None:
+        house.unruled.add(f"{x.inbound.endpoint}:{trip.unruled}", model, usage.output_tokens)
 
 
 def _tell_decisions(x: Exchange, account: Account) -> None:

@@ -6,6 +6,7 @@ Top-level fields are patched one by one; everything else, fields invented next y
 import msgspec
 
 from farthing.brain.cap import limit_field, max_output_tokens
+from farthing.brain.shortening import learned_for
 from farthing.brain.trip import Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UnsupportedFeature
@@ -27,6 +28,7 @@ def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
     if trip.house.guardrails.active("input"):
         body = _redacted(trip, body)
     limit = _output_limit(trip, target)
+    trip.sent_limit = inbound.peek.max_output_tokens if limit is None else limit
     if inbound.dialect in spoken:
         return inbound.dialect, _native(trip, target, body, stream, limit), stream
     if inbound.dialect is Dialect.EMBEDDINGS:
@@ -70,10 +72,17 @@ def _output_limit(trip: Trip, target: Target) -> int | None:
     allowed = trip.envelope.allowed_output_tokens(x.signals.input_tokens)
     if allowed is not None and allowed < max_output_tokens(inbound, config, target):
         x.decisions.append(Decision("cap", "output_limit", f"max_tokens {asked or 'unset'} -> {allowed}: {trip.envelope.tokens_reason}"))
-        trip.output_capped = True
+        trip.limit_reason = trip.envelope.tokens_reason
         trip.own_output_limit = allowed
         return allowed
-    if asked is None and (limit := config.endpoint(inbound.endpoint).max_output_tokens) is not None:
+    limit = config.endpoint(inbound.endpoint).max_output_tokens
+    if (learned := learned_for(trip, target)) is not None and (limit is None or learned.limit < limit):
+        why = f"99 % of the last {learned.answers} answers here ended within {learned.within}"
+        x.decisions.append(Decision("output", "limit", f"max_tokens unset -> {learned.limit}: {why}"))
+        trip.limit_reason = f"{learned.limit} tokens: {why} (`endpoints.<name>.output.learn_limit`)"
+        trip.own_output_limit, trip.learns_limit = learned.limit, True
+        return learned.limit
+    if asked is None and limit is not None:
         x.decisions.append(Decision("cap", "output_limit", f"max_tokens unset -> {limit} (endpoints.{inbound.endpoint}.max_output_tokens)"))
         trip.own_output_limit = limit
         return limit

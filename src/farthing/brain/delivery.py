@@ -5,7 +5,9 @@ from contextlib import suppress
 from functools import lru_cache
 
 from farthing.brain.outlet import Outlet
+from farthing.brain.shortening import watch_for
 from farthing.brain.trip import CutShort, Trip
+from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError, UpstreamTimeout
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
@@ -44,12 +46,16 @@ async def relay(trip: Trip) -> None:
 
 async def _pour(trip: Trip, outlet: Outlet, pieces: AsyncIterator[bytes]) -> None:
     watched = trip.envelope.token_cap is not None
+    watch = watch_for(trip)
     async for piece in pieces:
         out = _take(trip, piece)
         if out and not trip.caller.gone:
             await send_on(trip, out)
         if watched and _over_token_cap(trip, outlet):
             raise CutShort(trip.envelope.tokens_reason)
+        if watch is not None and (reason := watch.feed(piece)) is not None:
+            trip.x.decisions.append(Decision("output", "cut", reason))
+            raise CutShort(reason)
 
 
 def _take(trip: Trip, piece: bytes) -> bytes:

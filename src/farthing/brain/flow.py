@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import cascading, checking, delivery, dieting, learning, reuse, sending, settlement
+from farthing.brain import cascading, checking, delivery, dieting, learning, reuse, sending, settlement, shortening
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -26,6 +26,7 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         sending.admit(trip)
         if not await reuse.serve(trip):
             dieting.trim(trip)
+            shortening.shorten(trip)
             targets = await learning.route(trip)
             await settlement.reserve(trip, targets)
             await sending.send(trip, targets)

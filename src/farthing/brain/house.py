@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from farthing.brain.learning import Learned
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
-_TOUCHING_LEVERS = frozenset({"cache", "diet", "check"})
+_TOUCHING_LEVERS = frozenset({"cache", "diet", "output", "check"})
 
 
 class House:
@@ -64,6 +64,7 @@ class House:
         self.listeners = listeners
         self.diet = DietLever(config.diet)
         self.lengths = OutputLengths()
+        self.unruled = OutputLengths()  # of answers that were asked for without the length rule, to compare with
         self.hits = HitAccounts()
         self.watch = watch  # which levers the quality guard turned down
         self.shares = widest(config)

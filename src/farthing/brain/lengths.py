@@ -47,6 +47,23 @@ class OutputLengths:
             lengths = self._known[endpoint, model] = _Lengths()
         lengths.add(tokens)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def known(self, endpoint: str, model: str) -> list[int]:
+        """The last lengths, in order of size; not to be changed."""
+        lengths = self._known.get((endpoint, model))
+        return [] if lengths is None else lengths.ordered
+
+    def instead_of(self, endpoint: str, model: str, tokens: int, most: int) -> Span:
+        """How much longer than `tokens` an answer of this kind is; nothing is claimed before enough were seen, and `most` is what there may be."""
+        ordered = self.known(endpoint, model)
+        if len(ordered) < _ENOUGH:
+            return Span(0, 0, max(0, most - tokens))
+        tail = int(len(ordered) * _TAIL)
+        mean = round(sum(ordered) / len(ordered)) - tokens
+        return Span(mean, min(mean, ordered[tail] - tokens), max(mean, ordered[-1 - tail] - tokens))
+
     def again(self, endpoint: str, model: str, tokens: int) -> Span:
         """How long an answer would have been that was `tokens` long the last time it was written."""
         lengths = self._known.get((endpoint, model))

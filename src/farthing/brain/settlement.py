@@ -9,6 +9,7 @@ from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
 from farthing.brain.row import ledger_row, tenant_on_record
+from farthing.brain.shortening import learned_for
 from farthing.brain.trip import Trip, after
 from farthing.core.errors import (
     AnswerInvalid,
@@ -49,6 +50,8 @@ def dearest(trip: Trip, targets: tuple[Target, ...]) -> _Room:
     best: _Room | None = None
     for target in targets:
         most = max_output_tokens(x.inbound, house.config, target)
+        if (learned := learned_for(trip, target)) is not None:
+            most = min(most, learned.limit)
         allowed = trip.envelope.allowed_output_tokens(x.signals.input_tokens)
         offer = quote(
             x.inbound, x.signals, target, house.prices.rate(target.service, target.model), max_output_tokens=min(most, allowed) if allowed else most
@@ -178,8 +181,8 @@ def close_row(trip: Trip) -> LedgerRow:
     total_s = house.clock.monotonic() - x.inbound.started_s
     usage = x.usage
     x.decisions.extend(trip.envelope.crossed(latency_s=total_s, tokens=usage.input_tokens + usage.output_tokens if usage else None))
-    if trip.output_capped and x.truncated is None and x.finish in ("length", "max_tokens", "incomplete"):
-        x.truncated, x.outcome = trip.envelope.tokens_reason, "truncated"
+    if trip.limit_reason is not None and x.truncated is None and x.finish in ("length", "max_tokens", "incomplete"):
+        x.truncated, x.outcome = trip.limit_reason, "truncated"
     return ledger_row(x, total_s=total_s, sampled=trip.drawn(), hash_tenants=house.config.store.hash_tenants)
 
 

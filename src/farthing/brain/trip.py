@@ -61,7 +61,11 @@ class Trip:
         self.left_s: float | None = None  # monotonic: when the last call for the answer left
         self.counted = False  # the answer's tokens are in the attempts
         self.settled = False
-        self.output_capped = False
+        self.limit_reason: str | None = None  # why an answer that reaches our output limit is cut; None: nobody is told
+        self.sent_limit: int | None = None  # the output limit that went upstream, whoever set it
+        self.ruled: tuple[str, int] | None = None  # a length rule is in the prompt: for which task, and its tokens
+        self.unruled: str | None = None  # the rule was left out, to compare: for which task
+        self.learns_limit = False  # the limit came from answers before, and this one teaches it
         self.own_output_limit: int | None = None  # tokens at which we, not the caller, end the answer
         self.redacted = False
         self.endpoint = house.config.endpoint(x.inbound.endpoint)

@@ -42,6 +42,21 @@ class TextCount:
         return self._bytes
 
 
+class TextReader:
+    """The answer text of a stream as it comes: the content of its JSON strings, escapes and all."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._text = _ENDINGS[dialect].TEXT
+        self._rest = b""
+
+    def take(self, data: bytes) -> bytes:
+        """The text of the lines that are whole by now."""
+        data = self._rest + data
+        lines = data.rfind(b"\n") + 1
+        self._rest = data[lines:]
+        return b"".join(self._text.findall(data, 0, lines))
+
+
 class Tap:
     """One native stream. `choices` is how many answers it carries."""
 
