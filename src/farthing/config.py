@@ -202,7 +202,7 @@ class Caps(_Table, frozen=True):
 class Output(_Table, frozen=True):
     """How long answers are. What a caller says itself always wins."""
 
-    rule: Annotated[str | None, _key("Put at the end of the system prompt: 'at most 5 bullets', 'at most 150 words'.", min_length=1)] = None
+    rule: Annotated[str | None, _key("Put at the end of the system prompt: 'at most 5 bullets', 'at most 150 words'.")] = None
     tasks: Annotated[dict[str, str], _key("Rules by task type, in place of `rule`: { summarize = 'at most 80 words' }.")] = {}
     control_share: Annotated[Share, _key("Share of runs that go without the rule, so that what it saves is measured and not guessed.")] = 0.05
     learn_limit: Annotated[
