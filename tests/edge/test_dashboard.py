@@ -231,4 +231,5 @@ def test_without_any_key_it_is_open_to_this_machine_alone() -> None:
         assert browser.status("GET", "/dashboard/data/account", headers={"host": f"localhost:{gateway.port}"}) == 200
         assert browser.status("GET", "/dashboard/data/account", headers={"host": "rebound.example"}) == 403
         assert browser.status("GET", "/dashboard/data/account", headers={"sec-fetch-site": "cross-site"}) == 403
-        assert browser.panel("account")["blocks"][0]["items"][0]["value"] == "nothing yet"
+        assert browser.panel("account")["blocks"] == [{"type": "note", "text": browser.panel("account")["blocks"][0]["text"], "tone": "plain"}]
+        assert [name for name in browser.panel("outline")["panels"] if browser.panel(name)["blocks"]] == ["account"]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from farthing.core.account import SAVERS
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import Reader, usd
-from farthing.page import Block, Stat, Stats, Step, Text, Waterfall, show
+from farthing.page import Block, Note, Stat, Stats, Step, Text, Waterfall, show
 
 LABELS = {
     "cache": "cache",
@@ -21,6 +21,7 @@ LABELS = {
 }
 _JUDGING = "judging"
 _UNSAID = "not attributed"
+_EMPTY = "No request in this window. Choose a longer one, or send traffic through the gateway: figures follow within a second or two."
 
 
 class Saving(NamedTuple):
@@ -51,7 +52,7 @@ def panel(reader: Reader) -> Panel:
     found = savings(reader)
     judging = sum(saving.judging for saving in found)
     paid, baseline = sums["compared_cost"] + judging, sums["baseline"]
-    blocks: list[Block] = [_headline(sums, paid, judging)]
+    blocks: list[Block] = [_headline(sums, paid, judging)] if sums["requests"] else [Note(_EMPTY)]
     if baseline or paid:
         blocks.append(_waterfall(found, baseline, paid))
     blocks += _notes(sums)
@@ -67,9 +68,7 @@ def _headline(sums: dict[str, int], paid: int, judging: int) -> Stats:
     before = usd(baseline) / compared * 1000 if compared else None
     hint = f"{show(saved, 'percent')} less" if saved is not None and saved >= 0 else f"{show(-saved, 'percent')} more" if saved is not None else ""
     if not compared:
-        return Stats(
-            [*(Stat(label, "nothing yet") for label in ("You would have paid", "You paid", "Saved")), Stat("Requests", show(requests, "count"))]
-        )
+        return Stats([*(Stat(label, "unknown") for label in ("You would have paid", "You paid", "Saved")), Stat("Requests", show(requests, "count"))])
     return Stats(
         [
             Stat("You would have paid", show(usd(baseline), "usd")),

@@ -2,7 +2,7 @@
 
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import REUSED, UNSERVED, Reader, usd
-from farthing.page import Bars, Block, Cell, Column, Group, Note, Table, Tone, show
+from farthing.page import Bars, Block, Cell, Column, Group, Table, Tone, show
 
 TONES: dict[str, Tone] = {"cheap": "cheap", "expensive": "expensive", REUSED: "accent"}
 _MOST_ENDPOINTS = 14
@@ -14,7 +14,7 @@ def panel(reader: Reader) -> Panel:
     found = {(endpoint, served): sums for endpoint, served, *sums in rows}
     figures = [(*key, sums[0], usd(sums[3]), _per_1k(sums[4], sums[2]), _per_1k(sums[5], sums[2])) for key, sums in sorted(found.items())]
     columns = ("endpoint", "tier", "requests", "cost_usd", "per_1k_usd", "baseline_per_1k_usd")
-    blocks: list[Block] = [_bars(found), _table(found)] if found else [Note("No request in this window.")]
+    blocks: list[Block] = [_bars(found), _table(found)] if found else []
     return Panel("cost", "Cost per 1K requests", blocks, Figures(columns, figures), "By endpoint and tier")
 
 

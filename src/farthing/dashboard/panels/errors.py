@@ -2,7 +2,7 @@
 
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import Reader
-from farthing.page import Block, Cell, Column, Line, Lines, Note, Stat, Stats, Table, show
+from farthing.page import Block, Cell, Column, Line, Lines, Stat, Stats, Table, show
 
 _MOST_CODES = 7
 _MOST_ROWS = 12
@@ -13,11 +13,7 @@ def panel(reader: Reader) -> Panel:
     rows = reader.sums(("point", "endpoint", "outcome", "error_code"), ("requests",), only="outcome != 'ok'")
     failed = sum(row[-1] for row in rows)
     requests = sums["requests"]
-    blocks: list[Block] = []
-    if requests:
-        blocks.append(_headline(sums, failed))
-    else:
-        blocks.append(Note("No request in this window."))
+    blocks: list[Block] = [_headline(sums, failed)] if requests else []
     if rows:
         blocks += [_chart(reader, rows), _table(rows)]
     return Panel("errors", "Errors and fallbacks", blocks, Figures(("time", "endpoint", "outcome", "error_code", "requests"), rows))

@@ -5,7 +5,7 @@ from typing import Any
 
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import Reader, served_by, usd
-from farthing.page import Block, Cell, Column, Note, Table, show
+from farthing.page import Block, Cell, Column, Table, show
 from farthing.stores.sqlite.rollups import sketch
 from farthing.stores.sqlite.rows import marks
 
@@ -36,7 +36,7 @@ def panel(reader: Reader) -> Panel:
         for _, request_id in found
         if (values := rows.get(request_id)) is not None
     ]
-    return Panel("notable", "Slowest and dearest requests", blocks or [Note("No request in this window.")], Figures(columns, figures))
+    return Panel("notable", "Slowest and dearest requests", blocks, Figures(columns, figures))
 
 
 def _rows(reader: Reader, ids: list[str]) -> dict[str, tuple[Any, ...]]:

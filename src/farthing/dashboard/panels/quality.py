@@ -15,7 +15,7 @@ from farthing.stores.sqlite.rollups.tally import MILLION
 
 _Z = 1.959963984540054
 _MOST_LINES = 12
-_NONE = "No answer of this window has a verdict yet. Feedback (POST /v1/feedback), a judge or shadow calls give them."
+_NONE = "No answer of this window has a verdict yet. Feedback (POST /v1/feedback), a judge or shadow calls give them: docs/quality.md."
 _COLUMNS = ("scored", "score", "disputed", "paired", "paired_score", "reference_score")
 
 
@@ -33,7 +33,7 @@ def panel(reader: Reader) -> Panel:
     blocks: list[Block] = []
     if lines:
         blocks += [_headline(lines), _table(lines[:_MOST_LINES], stances)]
-    else:
+    elif reader.total(("requests",))["requests"]:
         blocks.append(Note(_NONE))
     blocks += _turns(reader, {line[0] for line in lines})
     figures = [(*line[:2], *_figures(line)) for line in lines]

@@ -2,14 +2,14 @@
 
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import HITS, IS_HIT, Reader
-from farthing.page import Block, Line, Lines, Note, Stat, Stats, show
+from farthing.page import Block, Line, Lines, Stat, Stats, show
 from farthing.stores.sqlite.rollups.tally import MILLION
 
 
 def panel(reader: Reader) -> Panel:
     rows = reader.sums(("point", "cache"), ("requests",))
     if not rows:
-        return Panel("cache", "Cache", [Note("No request in this window.")], Figures(("time", "cache", "requests"), []))
+        return Panel("cache", "Cache", [], Figures(("time", "cache", "requests"), []))
     totals: dict[int, int] = {}
     for point, _, requests in rows:
         totals[point] = totals.get(point, 0) + requests

@@ -3,7 +3,7 @@
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.panels.cost import TONES, tiers_of
 from farthing.dashboard.queries import REUSED, UNSERVED, Reader
-from farthing.page import Block, Group, Histogram, Line, Lines, Note, Threshold, evenly
+from farthing.page import Block, Group, Histogram, Line, Lines, Threshold, evenly
 from farthing.stores.sqlite.rollups import sketch
 
 
@@ -12,7 +12,7 @@ def panel(reader: Reader, thresholds: tuple[tuple[str, float], ...]) -> Panel:
     for point, served, requests in reader.sums(("point", "served"), ("requests",)):
         if served not in (REUSED, UNSERVED):
             counts.setdefault(served, {})[point] = requests
-    blocks: list[Block] = [_shares(reader, counts)] if counts else [Note("No request of this window went to a model.")]
+    blocks: list[Block] = [_shares(reader, counts)] if counts else []
     difficulty = _difficulty(reader, thresholds)
     blocks += [difficulty] if difficulty is not None else []
     figures = [(point, tier, requests) for tier, points in sorted(counts.items()) for point, requests in sorted(points.items())]

@@ -5,7 +5,7 @@ from typing import Any
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.panels.cost import by_weight, tiers_of
 from farthing.dashboard.queries import REUSED, UNSERVED, Reader, added
-from farthing.page import Bars, Block, Cell, Column, Group, Line, Lines, Note, Stat, Stats, Table, Tone, show
+from farthing.page import Bars, Block, Cell, Column, Group, Line, Lines, Stat, Stats, Table, Tone, show
 from farthing.stores.sqlite.rollups import sketch
 
 _SHARES = (0.5, 0.9, 0.99)
@@ -34,7 +34,7 @@ def panel(reader: Reader) -> Panel:
     endpoints = by_weight(weights)
     order = {tier: at for at, tier in enumerate(tiers_of({line[1] for line in lines}))}
     lines.sort(key=lambda line: (endpoints.index(line[0]), order[line[1]]))
-    blocks: list[Block] = [_over_time(reader), _table(lines)] if lines else [Note("No request in this window.")]
+    blocks: list[Block] = [_over_time(reader), _table(lines)] if lines else []
     columns = ("endpoint", "tier", "requests", "p50_ms", "p90_ms", "p99_ms", "first_token_p50_ms", "first_token_p90_ms", "first_token_p99_ms")
     return Panel("speed", "Latency", blocks, Figures(columns, lines), "Quantiles are within 2 %")
 

@@ -2,7 +2,7 @@
 
 from farthing.dashboard.panel import Figures, Panel
 from farthing.dashboard.queries import Reader
-from farthing.page import Block, Line, Lines, Note, Stat, Stats, Tone, show
+from farthing.page import Block, Line, Lines, Stat, Stats, Tone, show
 
 _COLUMNS = ("requests", "tokens_in", "tokens_cached", "tokens_out", "tokens_unknown")
 
@@ -10,7 +10,7 @@ _COLUMNS = ("requests", "tokens_in", "tokens_cached", "tokens_out", "tokens_unkn
 def panel(reader: Reader) -> Panel:
     rows = {point: sums for point, *sums in reader.sums(("point",), _COLUMNS)}
     if not rows:
-        return Panel("tokens", "Tokens", [Note("No request in this window.")], Figures(("time", *_COLUMNS), []))
+        return Panel("tokens", "Tokens", [], Figures(("time", *_COLUMNS), []))
     requests, tokens_in, cached, out, unknown = (sum(column) for column in zip(*rows.values(), strict=True))
     blocks: list[Block] = [
         Stats(

@@ -222,8 +222,14 @@ globalThis.farthingCharts = (() => {
     return { type: "group", children, info: params.dataIndex };
   }
 
+  /* Bars lie down where their names would not fit under them. */
+  function isSideways(spec, width) {
+    const room = (width - 60) / spec.categories.length;
+    return spec.sideways || (width < NARROW && spec.categories.some((name) => Math.max(...name.split(/[\s-]/).map((word) => word.length)) * 7 > room));
+  }
+
   function bars(spec, narrow, width) {
-    const sideways = spec.sideways || (narrow && spec.categories.length > 6);
+    const sideways = isSideways(spec, width);
     const names = axisLook({
       type: "category", data: spec.categories, inverse: sideways,
       axisLabel: {
@@ -375,10 +381,9 @@ globalThis.farthingCharts = (() => {
 
   /* Drawing. */
 
-  function height(spec, narrow) {
+  function height(spec, narrow, width) {
     if (spec.type === "waterfall" && narrow) return 44 + 40 * (spec.steps.length + 2);
-    const sideways = spec.type === "bars" && (spec.sideways || (narrow && spec.categories.length > 6));
-    if (sideways) return 60 + spec.categories.length * Math.max(24, 12 * (spec.stacked ? 1 : spec.series.length) + 12);
+    if (spec.type === "bars" && isSideways(spec, width)) return 60 + spec.categories.length * Math.max(24, 12 * (spec.stacked ? 1 : spec.series.length) + 12);
     return spec.height_px || 280;
   }
 
@@ -389,7 +394,7 @@ globalThis.farthingCharts = (() => {
       paint() {
         const narrow = box.clientWidth < NARROW;
         width = box.clientWidth;
-        const tall = height(spec, narrow);
+        const tall = height(spec, narrow, width);
         box.style.height = `${tall}px`;
         chart.resize({ height: tall });
         chart.setOption({
