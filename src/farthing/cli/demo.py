@@ -40,7 +40,8 @@ def demo(
         paper.print(_how_to(gateway.address, keep=keep), highlight=False, markup=False)
         if keep:
             with contextlib.suppress(KeyboardInterrupt):
-                paper.print(f"\nThe gateway stays up at {gateway.address}; Ctrl-C stops it.", highlight=False)
+                dashboard = f"{gateway.address}/dashboard?range=1h"
+                paper.print(f"\nThe gateway stays up at {gateway.address}, its dashboard at {dashboard}; Ctrl-C stops it.", highlight=False)
                 gateway.wait()
     if sent.failed:
         raise typer.Exit(1)

@@ -282,9 +282,12 @@ globalThis.farthingCharts = (() => {
     const dated = spec.x === "time";
     const at = (x) => (dated ? x * 1000 : x);
     const gap = dated && spec.step_s;
+    const known = (points, n) => n >= 0 && n < points.length && points[n][1] !== null;
+    const alone = (points, n) => known(points, n) && !known(points, n - 1) && !known(points, n + 1); // a line of one point is a dot
     const series = spec.series.map((one, i) => ({
       type: spec.columns ? "bar" : "line", name: one.name, stack: spec.stacked ? "all" : undefined,
-      data: one.points.map(([x, y]) => [at(x), y]), showSymbol: one.points.length < 2, symbolSize: 5, connectNulls: false,
+      data: one.points.map(([x, y], n) => (alone(one.points, n) ? { value: [at(x), y], symbol: "circle" } : [at(x), y])),
+      symbol: "none", showSymbol: true, symbolSize: 6, connectNulls: false,
       lineStyle: { width: spec.stacked ? 0.5 : 1.75, type: one.dashed ? [5, 4] : "solid" }, barCategoryGap: "12%", itemStyle: { color: tone(one.tone, i) }, barMaxWidth: 28,
       areaStyle: spec.stacked && !spec.columns ? { opacity: 0.75 } : undefined, emphasis: { disabled: true },
       markLine: i === 0 ? marks(spec.thresholds, false) : undefined,
