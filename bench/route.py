@@ -31,6 +31,7 @@ from farthing.lab.router.graded import Graded, for_pair
 from farthing.lab.router.matrix import Matrix, matrix
 from farthing.lab.router.promise import Setting, Terms, promise, settings_of, wary
 from farthing.lab.router.sums import Gaps, outcome, served, spent
+from route_decision import decision_times
 
 ROUTELLM = "RouteLLM's best published: MMLU 0.603 / 35.4 % / 71.6 %, GSM8K 0.622 / 33.6 % / 63.3 % (arXiv 2406.18665 v4; other training data)"
 FLOORS = (0.95, 0.97, 0.98, 0.99)
@@ -301,7 +302,6 @@ def _stranger(name: str, numbers: Matrix, groups: np.ndarray, task: str, *, goal
 
 
 def time_section(_: argparse.Namespace) -> list[Figure]:
-    from route_decision import decision_times
 
     print("\nTime")
     rows, numbers = routellm("mmlu")
@@ -313,7 +313,7 @@ def time_section(_: argparse.Namespace) -> list[Figure]:
     figures = [
         show(Figure(f"training on {len(rows)} prompts, five folds and the final fit", spent_s, "s CPU", 180.0, note=f"{wall:.0f} s by the clock"))
     ]
-    return figures + [show(figure) for figure in decision_times(arrays)]
+    return figures + [show(figure) for figure in decision_times(arrays, rows)]
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {

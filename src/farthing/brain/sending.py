@@ -90,6 +90,7 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
                 raise
             x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
             continue
+        house.router.equals.note(target, house.clock.monotonic() - started_s)
         if target is not targets[0]:
             house.router.answered(x.inbound, target, now=house.clock.monotonic())
         _open(trip, call, target)

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from farthing.brain.ports import CatalogPort
 from farthing.brain.route.base import Routed
+from farthing.brain.route.equals import Equals
 from farthing.brain.route.rules import DEFAULT_RULES, leaves_open, pick_tier
 from farthing.brain.route.sticky import Sessions
 from farthing.config import Config
@@ -18,6 +19,7 @@ __all__ = ["ALIASES", "DEFAULT_RULES", "Routed", "Router", "Sessions", "pick_tie
 AUTO = "farthing/auto"
 ALIASES = (AUTO, "farthing/cheap", "farthing/expensive")
 _OWN = "farthing/"
+_AFFINITY_CHARS = 500
 _AGENT_DIALECTS = (Dialect.MESSAGES, Dialect.RESPONSES)
 
 Healthy = Callable[[Target], bool]
@@ -31,6 +33,7 @@ class Router:
         self._catalog = catalog
         self._rules = DEFAULT_RULES if config.route.rules is None else config.route.rules
         self._refines = config.route.asked.model is not None or (config.route.learned.enabled and config.route.learned.artefact is not None)
+        self.equals = Equals()
         self.sessions = Sessions(keep_s=config.route.sticky_s) if sessions is None else sessions
 
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:
@@ -44,7 +47,7 @@ class Router:
         session = inbound.session or ""
         kept = self.sessions.get(inbound.tenant, session, now=now) if sticky else None
         routed = self._tier(inbound, signals, name, kept)
-        routed = self._order(routed, healthy)
+        routed = self._order(routed if kept is not None else self._arrange(inbound, routed), healthy)
         if sticky:
             self.sessions.put(inbound.tenant, session, routed.targets[0], now=now)
         return routed
@@ -99,7 +102,7 @@ class Router:
         targets = _permitted(self._catalog.tier(tier), patterns)
         named = next((target for target in targets if model in (target.model, f"{target.service}/{target.model}")), None)
         routed = Routed(targets if named is None else _first(named, targets), decision) if targets else self._other(tier, decision, patterns)
-        routed = self._order(routed, healthy)
+        routed = self._order(self._arrange(inbound, routed), healthy)
         self.answered(inbound, routed.targets[0], now=now)
         return routed
 
@@ -126,6 +129,13 @@ class Router:
             raise _not_permitted(AUTO, patterns or ())
         why = f"`tiers.{tier_name}` is empty" if empty else f"the key allows no model of tier {tier_name}"
         return Routed(allowed, Decision("route", other, f"{decision.reason}; {why}", failed_open=True))
+
+    def _arrange(self, inbound: Inbound, routed: Routed) -> Routed:
+        """Services of the same model by how quick they are, one session or system prompt with one of them."""
+        if len(routed.targets) == 1:
+            return routed
+        affinity = f"{inbound.tenant}\0{inbound.session or inbound.peek.system_text[:_AFFINITY_CHARS] or inbound.request_id}"
+        return Routed(self.equals.arrange(routed.targets, affinity), routed.decision, routed.open)
 
     def _order(self, routed: Routed, healthy: Healthy) -> Routed:
         """Resting services last; without failover only one target."""

@@ -1,0 +1,47 @@
+"""The same model on several services (regions, hosts): the one that has lately begun to answer soonest goes first.
+
+A request with a session, or with the system prompt of others before it, stays with one service while that is about as quick as the quickest, so that
+the provider's prompt cache is met again. Held in memory, per worker.
+"""
+
+from hashlib import blake2b
+
+from farthing.core.exchange import Target
+
+_WEIGHT = 0.2  # of the newest observation
+_MUCH_SLOWER = 1.3
+
+
+class Equals:
+    """Smoothed time to the head of the answer, by service and model."""
+
+    def __init__(self) -> None:
+        self._seen_s: dict[tuple[str, str], float] = {}
+
+    def note(self, target: Target, began_s: float) -> None:
+        """How long this target took to begin its answer."""
+        key = (target.service, target.model)
+        old = self._seen_s.get(key)
+        self._seen_s[key] = began_s if old is None else old + _WEIGHT * (began_s - old)
+
+    def arrange(self, targets: tuple[Target, ...], affinity: str) -> tuple[Target, ...]:
+        """Models keep their order; among services of one model the quick ones come first. Those not yet measured count as quick."""
+        if len({target.model for target in targets}) == len(targets):
+            return targets
+        order = {model: at for at, model in reversed(list(enumerate(target.model for target in targets)))}
+        quickest = {model: min(self._took_s(target) for target in targets if target.model == model) for model in order}
+
+        def rank(target: Target) -> tuple[int, bool, float]:
+            took_s = self._took_s(target)
+            slow = took_s > quickest[target.model] * _MUCH_SLOWER
+            return order[target.model], slow, took_s if slow else _draw(affinity, target)
+
+        return tuple(sorted(targets, key=rank))
+
+    def _took_s(self, target: Target) -> float:
+        return self._seen_s.get((target.service, target.model), 0.0)
+
+
+def _draw(affinity: str, target: Target) -> float:
+    """Rendezvous hashing: the same affinity meets the same service, and one that drops out moves only its own."""
+    return int.from_bytes(blake2b(f"{affinity}\0{target.service}\0{target.model}".encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64

@@ -1,0 +1,30 @@
+"""Among services of one model: the quick ones first, each session with one of them."""
+
+from farthing.brain.route.equals import Equals
+from farthing.core.exchange import Target
+
+EAST, WEST, OTHER = Target("east", "m", "cheap"), Target("west", "m", "cheap"), Target("east", "n", "cheap")
+
+
+def test_different_models_keep_their_order() -> None:
+    equals = Equals()
+    equals.note(EAST, 9.0)
+    assert equals.arrange((EAST, OTHER), "s") == (EAST, OTHER)
+
+
+def test_a_slow_region_comes_after_a_quick_one_and_returns_when_it_is_quick_again() -> None:
+    equals = Equals()
+    equals.note(EAST, 0.1)
+    equals.note(WEST, 0.9)
+    assert all(equals.arrange((WEST, EAST, OTHER), str(number)) == (EAST, WEST, OTHER) for number in range(20))
+    for _ in range(30):
+        equals.note(WEST, 0.1)
+    assert {equals.arrange((WEST, EAST), str(number))[0] for number in range(20)} == {EAST, WEST}
+
+
+def test_one_session_meets_one_service_again() -> None:
+    equals = Equals()
+    equals.note(EAST, 0.10)
+    equals.note(WEST, 0.11)
+    firsts = {equals.arrange((WEST, EAST), "session")[0] for _ in range(10)}
+    assert len(firsts) == 1
