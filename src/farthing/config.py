@@ -187,6 +187,21 @@ class Diet(_Table, frozen=True):
     min_tokens: Annotated[int, _key("Prompts shorter than this are not looked at.", ge=0)] = 100
 
 
+class Retrieve(_Table, frozen=True):
+    """Documents: how they are cut, and how much of them is sent."""
+
+    chunk_tokens: Annotated[int, _key("Largest chunk of a document; a change needs `farthing docs reindex`.", ge=32, le=240)] = 170
+    overlap_tokens: Annotated[int, _key("How much of a chunk's end begins the next one.", ge=0, le=120)] = 30
+    max_file_mb: Annotated[float, _key("Larger files are not taken in.", gt=0)] = 32.0
+    parse_cpu_s: Annotated[int, _key("Processor time that reading one file may take.", ge=1)] = 60
+    budget_tokens: Annotated[int, _key("Most tokens of documents in one prompt.", ge=32)] = 700
+
+    @property
+    def chunking(self) -> str:
+        """Chunks cut the same way carry the same word."""
+        return f"{self.chunk_tokens}+{self.overlap_tokens} tokens"
+
+
 class Caps(_Table, frozen=True):
     """Limits of one endpoint. Crossing a target is recorded; reaching an absolute one ends the answer gracefully."""
 
@@ -361,6 +376,7 @@ class Config(_Table, frozen=True):
     route: Annotated[Route, _key("Routing rules.")] = Route()
     cache: Annotated[Cache, _key("Answer reuse.")] = Cache()
     diet: Annotated[Diet, _key("Prompt diet.")] = Diet()
+    retrieve: Annotated[Retrieve, _key("Documents for answers.")] = Retrieve()
     endpoints: Annotated[dict[str, Endpoint], _key("Product features by name (x-farthing-endpoint); 'default' for the rest.")] = {}
     tenant_tiers: Annotated[dict[str, str], _key("Tier of a tenant, for rules: acme = 'enterprise'.")] = {}
     limits: Annotated[Limits, _key("Input and rate limits, budgets.")] = Limits()

@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import audit, compare, config, demo, diet, keys, quality, replay, report, router, serve
+from farthing.cli import audit, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
 
 app = typer.Typer(
     name="farthing",
@@ -21,6 +21,7 @@ app.command("compare")(compare.compare)
 app.command("diet")(diet.diet)
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.add_typer(docs.app, name="docs")
 app.add_typer(router.app, name="router")
 app.add_typer(quality.app, name="quality")
 

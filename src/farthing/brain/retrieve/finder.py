@@ -1,0 +1,127 @@
+"""One question against one index: candidates, ranked, the sentences that matter, packed into a budget, in a stable order.
+
+    candidates   the best by words and by meaning (index)
+    rank         cheap features, linear scores (features, rank)
+    choose       sentences over all passages by score, none that repeats, as far as the budget goes (choose)
+    order        by document and place, so that equal finds make equal prompts, which a provider's prompt cache knows again
+
+Costs: bench/retrieve.py. Off: `retrieve` among an endpoint's `levers_off`.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from farthing.brain.retrieve.base import Excerpt, Found, Passage, Shelf
+from farthing.brain.retrieve.choose import Line, choose, excerpt_text
+from farthing.brain.retrieve.dense import from_bytes
+from farthing.brain.retrieve.features import Sentences, features, sentence_features
+from farthing.brain.retrieve.index import Candidates, Index, Question
+from farthing.brain.retrieve.lexical import BREAK, Floats, Rows
+from farthing.brain.retrieve.rank import Ranker
+from farthing.brain.retrieve.suspect import suspicious
+
+CountTokens = Callable[[str], int]
+
+_CLOSER = 48  # candidates that are ranked
+_SENT = 20  # passages whose sentences may be sent
+_FRAME_TOKENS = 12  # naming an excerpt: its tag, its source
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """Candidates in the ranker's order, with their passages and what is known of their sentences."""
+
+    question: Question
+    found: Candidates
+    passages: tuple[Passage, ...]  # as `found.rows`
+    sentences: Sentences
+    cosines: Floats  # of sentences
+    scores: Floats
+    order: Rows
+
+    def best(self, count: int) -> list[tuple[Passage, float]]:
+        return [(self.passages[place], float(self.scores[place])) for place in self.order[:count]]
+
+
+class Finder:
+    """Holds an index and where its texts are; nothing of a question."""
+
+    def __init__(self, index: Index, shelf: Shelf, ranker: Ranker) -> None:
+        self._index, self._shelf, self._ranker = index, shelf, ranker
+
+    def rank(self, text: str, vector: Floats) -> Ranked | None:
+        """All candidates, ranked; `None`: the index is empty."""
+        index = self._index
+        question = index.question(text, vector)
+        found = index.candidates(question)
+        known = self._shelf.passages([int(index.ids[row]) for row in found.rows[:_CLOSER]])
+        held = [place for place, row in enumerate(found.rows[:_CLOSER]) if int(index.ids[row]) in known]
+        if not held:
+            return None
+        places = np.array(held, np.int64)
+        found = Candidates(found.rows[places], found.words[places], found.cosines[places], found.fused[places], found.usual)
+        passages = tuple(known[int(index.ids[row])] for row in found.rows)
+        sentences = Sentences(index, found.rows, question)
+        cosines = _cosines(question, found, passages, sentences)
+        scores = self._ranker.passages(features(index, question, found, sentences, cosines))
+        return Ranked(question, found, passages, sentences, cosines, scores, np.argsort(-scores, kind="stable"))
+
+    def find(self, text: str, vector: Floats, *, budget_tokens: int, count: CountTokens) -> Found:
+        """What is worth sending. Nothing where nothing fits the budget."""
+        ranked = self.rank(text, vector)
+        if ranked is None:
+            return Found((), 0, 0)
+        lines = self._lines(ranked, count)
+        framing = [_FRAME_TOKENS + count(passage.heading) for passage in ranked.passages]
+        taken = choose(lines, framing, budget_tokens)
+        excerpts = [
+            Excerpt(passage, said := excerpt_text(passage, places), framing[number] + count(said), float(ranked.scores[number]))
+            for number, places in taken.items()
+            for passage in (ranked.passages[number],)
+        ]
+        excerpts.sort(key=lambda one: (one.passage.document, one.passage.place))
+        return Found(
+            tuple(excerpts),
+            sum(one.tokens for one in excerpts),
+            self._usual_tokens(ranked, count),
+            tuple(dict.fromkeys(one.passage.source for one in excerpts if suspicious(one.text))),
+        )
+
+    def _lines(self, ranked: Ranked, count: CountTokens) -> list[Line]:
+        sentences = ranked.sentences
+        scores = self._ranker.sentences(sentence_features(ranked.question, sentences, ranked.scores, ranked.order, ranked.cosines))
+        terms = sentences.terms.tolist()
+        lines: list[Line] = []
+        for number in map(int, ranked.order[:_SENT]):
+            passage, first = ranked.passages[number], int(sentences.first[number]) + 1
+            for place, (start, end) in enumerate(passage.spans):
+                begin, length = int(sentences.starts[first + place]), int(sentences.lengths[first + place])
+                held = frozenset(terms[begin : begin + length]) - {BREAK}
+                lines.append(Line(number, place, count(passage.text[start:end]) + 1, float(scores[first + place]), held))
+        return lines
+
+    def _usual_tokens(self, ranked: Ranked, count: CountTokens) -> int:
+        """Of the best 20 by vector, whole, as they would be sent without this lever."""
+        known = {int(row): passage for row, passage in zip(ranked.found.rows, ranked.passages, strict=True)}
+        missing = [int(row) for row in ranked.found.usual if int(row) not in known]
+        more = self._shelf.passages([int(self._index.ids[row]) for row in missing])
+        usual = [known.get(int(row)) or more.get(int(self._index.ids[row])) for row in ranked.found.usual]
+        return sum(count(passage.text) + count(passage.heading) + _FRAME_TOKENS for passage in usual if passage is not None)
+
+
+def _cosines(question: Question, found: Candidates, passages: tuple[Passage, ...], sentences: Sentences) -> Floats:
+    """Of every sentence; the heading's is that of the whole passage, as is that of sentences without a vector."""
+    width = len(question.vector)
+    cosines = found.cosines[sentences.owner].astype(np.float32)
+    blobs: list[bytes] = []
+    places: list[int] = []
+    for passage, (first, end) in zip(passages, pairwise(sentences.first.tolist()), strict=True):
+        if len(passage.sentences) == (end - first - 1) * width:
+            blobs.append(passage.sentences)
+            places += range(first + 1, end)
+    if places:
+        held = np.frombuffer(b"".join(blobs), np.int8).reshape(-1, width)
+        cosines[places] = from_bytes(held) @ question.vector
+    return cosines
