@@ -4,7 +4,7 @@ The best sentences of all candidates are taken in the order of their scores unti
 passed over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     terms: frozenset[int]
 
 
-def choose(lines: Sequence[Line], framing: Sequence[int], budget_tokens: int) -> dict[int, list[int]]:
+def choose(lines: Sequence[Line], framing: Mapping[int, int], budget_tokens: int) -> dict[int, list[int]]:
     """Places of the sentences to send, by candidate. `framing[i]` is what naming candidate i costs, once."""
     taken: dict[int, list[int]] = {}
     terms: list[frozenset[int]] = []

@@ -8,7 +8,7 @@
 Costs: bench/retrieve.py. Off: `retrieve` among an endpoint's `levers_off`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -27,7 +27,7 @@ CountTokens = Callable[[str], int]
 
 _CLOSER = 48  # candidates that are ranked
 _SENT = 20  # passages whose sentences may be sent
-_FRAME_TOKENS = 12  # naming an excerpt: its tag, its source
+_FRAME_TOKENS = 4  # "[12] " before the heading, the line's end after it
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -73,28 +73,31 @@ class Finder:
         ranked = self.rank(text, vector)
         if ranked is None:
             return Found((), 0, 0)
-        lines = self._lines(ranked, count)
-        framing = [_FRAME_TOKENS + count(passage.heading) for passage in ranked.passages]
-        taken = choose(lines, framing, budget_tokens)
-        excerpts = [
-            Excerpt(passage, said := excerpt_text(passage, places), framing[number] + count(said), float(ranked.scores[number]))
-            for number, places in taken.items()
-            for passage in (ranked.passages[number],)
-        ]
-        excerpts.sort(key=lambda one: (one.passage.document, one.passage.place))
+        excerpts = self.cut(ranked, [int(number) for number in ranked.order[:_SENT]], budget_tokens=budget_tokens, count=count)
         return Found(
-            tuple(excerpts),
+            excerpts,
             sum(one.tokens for one in excerpts),
             self._usual_tokens(ranked, count),
             tuple(dict.fromkeys(one.passage.source for one in excerpts if suspicious(one.text))),
         )
 
-    def _lines(self, ranked: Ranked, count: CountTokens) -> list[Line]:
+    def cut(self, ranked: Ranked, numbers: Sequence[int], *, budget_tokens: int, count: CountTokens) -> tuple[Excerpt, ...]:
+        """What is worth sending of these candidates, given by their places in `ranked`."""
+        framing = {number: _FRAME_TOKENS + count(ranked.passages[number].heading) for number in numbers}
+        taken = choose(self._lines(ranked, numbers, count), framing, budget_tokens)
+        excerpts: list[Excerpt] = []
+        for number, places in taken.items():
+            passage = ranked.passages[number]
+            text = excerpt_text(passage, places)
+            excerpts.append(Excerpt(passage, text, framing[number] + count(text), float(ranked.scores[number])))
+        return tuple(sorted(excerpts, key=lambda one: (one.passage.document, one.passage.place)))
+
+    def _lines(self, ranked: Ranked, numbers: Sequence[int], count: CountTokens) -> list[Line]:
         sentences = ranked.sentences
         scores = self._ranker.sentences(sentence_features(ranked.question, sentences, ranked.scores, ranked.order, ranked.cosines))
         terms = sentences.terms.tolist()
         lines: list[Line] = []
-        for number in map(int, ranked.order[:_SENT]):
+        for number in numbers:
             passage, first = ranked.passages[number], int(sentences.first[number]) + 1
             for place, (start, end) in enumerate(passage.spans):
                 begin, length = int(sentences.starts[first + place]), int(sentences.lengths[first + place])
