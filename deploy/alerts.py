@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from promql import added, eq, grown, like, ne, now, quantile, rate, series
-
 from farthing.core.errors import BudgetExceeded, StoreUnavailable, Unavailable
 from farthing.measure import names
+from promql import added, eq, grown, like, ne, now, quantile, rate, series
 
 BAD = like("outcome", "upstream_error|invalid_answer|error|interrupted")
 HEAD = "# Made by deploy/build.py from src/farthing/measure/names.py; do not edit.\n"

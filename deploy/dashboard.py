@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from promql import RATE, added, amount, eq, like, named, ne, now, quantile, rate
-
 from farthing.core.account import SAVERS
 from farthing.measure import names
+from promql import RATE, added, amount, eq, like, named, ne, now, quantile, rate
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
