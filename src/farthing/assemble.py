@@ -17,6 +17,8 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.experiments import label, overlay
+from farthing.brain.flows import Plans
+from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
 from farthing.brain.learning import Learned
 from farthing.brain.ports import Book as BookPort
@@ -39,6 +41,7 @@ from farthing.measure.prometheus import Metrics
 from farthing.models import price_list
 from farthing.models.base import Backend
 from farthing.models.catalog import Catalog
+from farthing.models.fetch import Fetcher
 from farthing.models.hub import Hub
 from farthing.models.prices import PriceBook
 from farthing.models.recorded import RecordedBackend
@@ -102,6 +105,8 @@ class Running:
             forget_answers=self._forget_answers,
             judgements=self.judgements,
             dashboard=self.gallery,
+            flows=Plans(config.flows),
+            flow_tools=FlowTools(Fetcher(clock), os.environ),
         )
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         if self._worker == 0:
@@ -130,6 +135,7 @@ class Running:
         old = self.house
         cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
         sessions = old.router.sessions if config.route.sticky_s == old.config.route.sticky_s else None
+        flows = Plans(config.flows)
         house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, _backends(config, self._clock))
         self.metrics.adopt(config)
@@ -140,6 +146,7 @@ class Running:
         house.stopping = old.stopping
         house.lengths, house.unruled = old.lengths, old.unruled
         self.house = self.gateway.house = house
+        self.gateway.flows = flows
         if (config.server, config.store, config.telemetry) != (old.config.server, old.config.store, old.config.telemetry):
             log.warning("changes under [server], [store] and [telemetry] need a restart; the rest is in force")
 

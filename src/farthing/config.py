@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from farthing.core.request import KeyLimits
+from farthing.flow_tables import Flow
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -378,6 +379,7 @@ class Config(_Table, frozen=True):
     diet: Annotated[Diet, _key("Prompt diet.")] = Diet()
     retrieve: Annotated[Retrieve, _key("Documents for answers.")] = Retrieve()
     endpoints: Annotated[dict[str, Endpoint], _key("Product features by name (x-farthing-endpoint); 'default' for the rest.")] = {}
+    flows: Annotated[dict[str, Flow], _key("Fixed sequences of steps by name, served at /v1/ask (docs/levers/flows.md).")] = {}
     tenant_tiers: Annotated[dict[str, str], _key("Tier of a tenant, for rules: acme = 'enterprise'.")] = {}
     limits: Annotated[Limits, _key("Input and rate limits, budgets.")] = Limits()
     check: Annotated[Check, _key("Answer checks.")] = Check()

@@ -8,6 +8,7 @@ from farthing.core.exchange import Exchange, Target, TierName
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
 from farthing.core.request import Dialect
 from farthing.core.usage import Rate
+from farthing.core.web import WebReply, WebRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +121,18 @@ class Caller(Protocol):
     async def write(self, data: bytes) -> None: ...
 
     async def finish(self, data: bytes) -> None: ...
+
+
+class Fetch(Protocol):
+    """Asks a host that the configuration names. Raises the `Upstream` branch; what the address may be is its business."""
+
+    def __call__(self, asked: WebRequest) -> Awaitable[WebReply]: ...
+
+
+class Retrieve(Protocol):
+    """Finds passages for a question, of one tenant and collection only, best first."""
+
+    async def __call__(self, collection: str, tenant: str, question: str) -> list[str]: ...
 
 
 class Embedder(Protocol):

@@ -16,7 +16,7 @@
     │   │   └── PriceUnknown             money is limited, and nobody knows what the model costs
     │   └── CapReached                   a run asked for more than its endpoint allows
     ├── Upstream                 502
-    │   ├── UpstreamUnreachable, UpstreamBroken, UpstreamRefused, RecordedAnswerMissing
+    │   ├── UpstreamUnreachable, UpstreamBroken, UpstreamRefused, RecordedAnswerMissing, AddressRefused
     │   ├── UpstreamTimeout      504
     │   └── UpstreamResting, UpstreamBusy 503   circuit breaker open; all connections taken
     ├── AnswerInvalid            502     the answer broke the caller's schema after repair and escalation
@@ -163,6 +163,13 @@ class Upstream(FarthingError):
 
 class UpstreamUnreachable(Upstream):
     code = "upstream_unreachable"
+
+
+class AddressRefused(Upstream):
+    """A host that a flow asks has an address that it must not ask."""
+
+    code = "address_refused"
+    retry = False
 
 
 class UpstreamBroken(Upstream):

@@ -108,4 +108,7 @@ class Inbound(msgspec.Struct):
     language: str | None = None
     experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
     traceparent: str | None = None  # W3C trace context, as the caller sent it; read by telemetry alone
+    flow: str | None = None  # request id of the flow that this call is a step of; its caps hold over all its calls
+    deadline_s: float | None = None  # monotonic: when that flow must have ended
+    tokens_before: int = 0  # what its calls have used so far, input and output
     forward_headers: tuple[tuple[str, str], ...] = ()  # anthropic-beta, anthropic-version, openai-beta ...

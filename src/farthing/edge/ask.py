@@ -1,6 +1,6 @@
 """POST /v1/ask: a question in, an answer and its account out, for callers that want no dialect at all.
 
-`{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, ...}, stream?}`
+`{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, flow, input, ...}, stream?}`
 -> `{answer, request_id, model, tier, cache, usage, cost_usd, sources, truncated}`.
 Streams are server-sent events: `{"delta": "..."}` and, last, the object that a whole answer would have been, or `{"error": {...}}`.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from farthing.config import Endpoint
+from farthing.edge.flows import FlowAsked, plan_of
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import endpoint_of
 from farthing.edge.within import InnerRequest, Shaped, served_within
@@ -31,6 +32,8 @@ class AskMetadata(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()  # no_cache, no_route, no_diet, no_check, no_store
     temperature: float = 0.0
     max_tokens: int | None = None
+    flow: str | None = None  # a flow of the configuration, in place of one model call
+    input: dict[str, Any] = {}  # what that flow takes besides the text
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +48,14 @@ class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes]) -> InnerRequest:
     metadata = wanted.metadata
-    name = metadata.endpoint or endpoint_of(headers) or _DEFAULT_ENDPOINT
+    plan = None if metadata.flow is None else plan_of(gateway, metadata.flow)
+    name = plan.endpoint if plan is not None else metadata.endpoint or endpoint_of(headers) or _DEFAULT_ENDPOINT
     endpoint: Endpoint = gateway.house.config.endpoint(name)
     body: dict[str, Any] = {
-        "model": endpoint.model or "farthing/auto",
-        "messages": [{"role": "system", "content": endpoint.system or _DEFAULT_SYSTEM}, {"role": "user", "content": wanted.text}],
+        "model": f"flow/{plan.name}" if plan is not None else endpoint.model or "farthing/auto",
+        "messages": [{"role": "user", "content": wanted.text}]
+        if plan is not None
+        else [{"role": "system", "content": endpoint.system or _DEFAULT_SYSTEM}, {"role": "user", "content": wanted.text}],
         "temperature": metadata.temperature,
         "user": wanted.user_id,
     }
@@ -79,4 +85,9 @@ def _to_answer(shaped: Shaped) -> dict[str, Any]:
     }
 
 
-handle = served_within(AskRequest, _to_chat, _to_answer)
+def _flow_of(wanted: AskRequest) -> FlowAsked | None:
+    metadata = wanted.metadata
+    return None if metadata.flow is None else FlowAsked(metadata.flow, metadata.input, wanted.stream)
+
+
+handle = served_within(AskRequest, _to_chat, _to_answer, _flow_of)

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from farthing.brain.flows import Plans
+from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
 from farthing.core.clock import Clock
 from farthing.core.errors import FarthingError, StoreUnavailable, Unavailable
@@ -42,6 +44,8 @@ class Gateway:
         forget_answers: Callable[[str | None], Awaitable[None]],
         judgements: Judgements | None = None,
         dashboard: Gallery | None = None,
+        flows: Plans | None = None,
+        flow_tools: FlowTools | None = None,
     ) -> None:
         self.house = house
         self.keys = keys
@@ -52,6 +56,8 @@ class Gateway:
         self.forget_answers = forget_answers  # of one tenant, or of all
         self.judgements = judgements  # where feedback goes
         self.dashboard = dashboard
+        self.flows = flows or Plans({})  # of the configuration in force
+        self.flow_tools = flow_tools
         self.in_flight = 0
 
     def take_seat(self) -> None:

@@ -18,6 +18,7 @@ from farthing.core.request import Dialect, Inbound, Principal
 from farthing.edge.caller import Headers, HttpCaller, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, tell_stopping
 from farthing.edge.faults import our_fault, send_error
+from farthing.edge.flows import FlowAsked, serve_flow
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
 from farthing.edge.replies import send_json
@@ -118,8 +119,16 @@ class InnerCaller:
         return self._collector.answer()
 
 
-def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Callable[[Shaped], dict[str, Any]]) -> Handler:
-    """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`."""
+def served_within(
+    shape: type[_Wanted],
+    to_chat: _ToChat[_Wanted],
+    to_answer: Callable[[Shaped], dict[str, Any]],
+    flow_of: Callable[[_Wanted], FlowAsked | None] = lambda _: None,
+) -> Handler:
+    """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`.
+
+    Where `flow_of` names a flow, that is run in place of the call.
+    """
 
     async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         now, started_s = gateway.clock.now(), gateway.clock.monotonic()
@@ -132,6 +141,13 @@ def served_within(shape: type[_Wanted], to_chat: _ToChat[_Wanted], to_answer: Ca
             chat = to_chat(wanted, gateway, headers)
             inbound = _inbound(chat, gateway, principal, headers, request_id=request_id, started_s=started_s, received_at=now)
             gateway.take_seat()
+            if (asked := flow_of(wanted)) is not None:
+                exchange = Exchange(inbound)
+                try:
+                    await serve_flow(asked, exchange, gateway, caller, send)
+                finally:
+                    gateway.leave_seat()
+                return
             exchange, inner = Exchange(inbound), InnerCaller(caller, stream=inbound.peek.stream)
             try:
                 await journey(exchange, gateway.house, inner)

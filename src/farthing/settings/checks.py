@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from farthing.brain.experiments import overlay
+from farthing.brain.flows import flow_mistakes
 from farthing.config import Config
 from farthing.core.decision import SWITCHABLE
 from farthing.core.errors import ConfigError, FarthingError
@@ -14,7 +15,7 @@ _NEEDS = {"openai": "base_url", "anthropic": "base_url", "recorded": "recordings
 
 def mistakes(config: Config) -> tuple[str, ...]:
     """Everything that would fail later, in the order of the file."""
-    return (*_services(config), *_names(config), *_rules(config), *_endpoints(config), *_quality(config), *_experiments(config))
+    return (*_services(config), *_names(config), *_rules(config), *_endpoints(config), *_quality(config), *_experiments(config), *_flows(config))
 
 
 def unset_variables(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -97,6 +98,22 @@ def _experiments(config: Config) -> Iterator[str]:
                 yield f"{key}.arms.{arm}: {mistake.message}"
             else:
                 yield from (f"{key}.arms.{arm}: {line}" for line in _rules(inside) if line not in _rules(config))
+
+
+def _flows(config: Config) -> Iterator[str]:
+    """Flows that cannot run, and steps that ask models that are not there."""
+    tiers = {"cheap": config.tiers.cheap, "expensive": config.tiers.expensive}
+    for name, flow in config.flows.items():
+        yield from flow_mistakes(name, flow)
+        for step, table in flow.steps.items():
+            key = f"flows.{name}.steps.{step}"
+            if table.model is not None:
+                try:
+                    Catalog(config).resolve(table.model)
+                except FarthingError as mistake:
+                    yield f"{key}.model: {mistake.message}"
+            elif table.do in ("llm", "decide_and_answer") and not (tiers[table.tier] if table.tier in tiers else any(tiers.values())):
+                yield f"{key} asks the {table.tier} tier, and no model is there. Name one under [tiers]."
 
 
 def _choose(given: str, known: Mapping[str, object] | tuple[str, ...]) -> str:

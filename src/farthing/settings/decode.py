@@ -112,7 +112,8 @@ def _unknown(where: str, path: str, key: str, known: Mapping[str, object]) -> st
 
 def _elsewhere(key: str) -> str | None:
     """The key of another table that looks most like this one."""
-    paths = {entry.path.rpartition(".")[2]: entry.path for entry in reversed(tree.all_keys())}
+    shallow = [entry.path for entry in tree.all_keys() if entry.path.count("<name>") < 2]
+    paths = {path.rpartition(".")[2]: path for path in reversed(shallow)}
     near = nearest(key, paths)
     return paths[near] if near else None
 

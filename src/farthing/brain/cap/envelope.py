@@ -27,11 +27,13 @@ class Envelope:
         self._title = f"endpoint '{name}'"
         self._key = f"endpoints.{name}.caps"
         self.started_s = inbound.started_s
-        self.token_cap = self._caps.absolute_tokens
+        self.token_cap = None if self._caps.absolute_tokens is None else self._caps.absolute_tokens - inbound.tokens_before
         longest = config.resilience.deadline_s
         cap = self._caps.absolute_latency_s
         self.cut_by_cap = cap is not None and cap <= longest
         self.deadline_s = inbound.started_s + (cap if cap is not None and cap <= longest else longest)
+        if inbound.deadline_s is not None:
+            self.deadline_s = min(self.deadline_s, inbound.deadline_s)
 
     def reached_by(self, now_s: float) -> bool:
         """Whether a deadline that has just rung was the endpoint's own cap. Timers ring up to a millisecond early."""
@@ -47,7 +49,7 @@ class Envelope:
     @property
     def tokens_reason(self) -> str:
         """Why an answer was cut at `allowed_output_tokens`."""
-        return f"absolute tokens of {self._title}: {self.token_cap} (`{self._key}.absolute_tokens`)"
+        return f"absolute tokens of {self._title}: {self._caps.absolute_tokens} (`{self._key}.absolute_tokens`)"
 
     def allowed_output_tokens(self, input_tokens: int) -> int | None:
         """What the answer may still hold after this input; `None` is no cap. Raises `CapReached` when the input leaves nothing."""
@@ -55,7 +57,9 @@ class Envelope:
             return None
         left = self.token_cap - input_tokens
         if left <= 0:
-            text = f"{self._title.capitalize()} allows {self.token_cap} tokens per request, and the input alone has {input_tokens}."
+            allowed = self._caps.absolute_tokens or 0
+            before = f", {allowed - self.token_cap} are used by the steps before" if allowed > self.token_cap else ""
+            text = f"{self._title.capitalize()} allows {allowed} tokens per request{before}, and the input alone has {input_tokens}."
             raise CapReached(f"{text} Shorten it, or raise `{self._key}.absolute_tokens`.")
         return left
 

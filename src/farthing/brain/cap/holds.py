@@ -76,7 +76,7 @@ def _rates(found: list[Hold], subject: Subject, inbound: Inbound, quote: Quote, 
     if limits.requests_per_minute is None and limits.tokens_per_minute is None:
         return
     index, ends = minute(monotonic)
-    if limits.requests_per_minute is not None:
+    if limits.requests_per_minute is not None and inbound.flow is None:  # the flow itself is the request
         found.append(_requests(subject, limits.requests_per_minute, index, ends))
     if limits.tokens_per_minute is not None:
         amount = _tokens(inbound, quote, limits.tokens_per_minute)
@@ -111,13 +111,17 @@ def _budgets(found: list[Hold], subject: Subject, amount: int, now: float) -> No
 def _run(found: list[Hold], inbound: Inbound, quote: Quote, config: Config, target: Target | None) -> None:
     """Caps of the endpoint over all calls of one run. A request outside any run is a run of its own."""
     caps = config.endpoint(inbound.endpoint).caps
-    if caps.max_calls_per_run is None and caps.max_usd_per_run is None:
+    whole = caps.max_usd if inbound.flow is not None else None  # of one request, and the flow is one
+    if caps.max_calls_per_run is None and caps.max_usd_per_run is None and whole is None:
         return
     name = inbound.endpoint if inbound.endpoint in config.endpoints else "default"
     meter = f"run:{name}:{scoped(inbound.tenant, inbound.run_id or inbound.request_id)}"
     title, key = f"endpoint '{name}'", f"endpoints.{name}.caps"
     if caps.max_calls_per_run is not None:
         found.append(Hold(f"{meter}:calls", "run_calls", 1, caps.max_calls_per_run, title, "run", None, f"{key}.max_calls_per_run"))
+    if whole is not None:
+        amount = _amount(quote, title, inbound, target)
+        found.append(Hold(f"flow:{inbound.flow}:usd", "budget", amount, _picousd(whole), title, "run", None, f"{key}.max_usd"))
     if caps.max_usd_per_run is not None:
         amount = _amount(quote, title, inbound, target)
         found.append(Hold(f"{meter}:usd", "budget", amount, _picousd(caps.max_usd_per_run), title, "run", None, f"{key}.max_usd_per_run"))
