@@ -101,7 +101,7 @@ def _standing(trip: Trip, rate: Rate, baseline: Rate) -> Iterator[Effect]:
     elif trip.ruled is not None and x.usage is not None:
         task, tokens = trip.ruled
         kind, written = f"{x.inbound.endpoint}:{task}", x.usage.output_tokens
-        yield Effect("output", input_tokens=-tokens, output_tokens=house.unruled.instead_of(kind, x.target.model, written, DEFAULT_MAX_OUTPUT_TOKENS))
+        yield Effect("output", input_tokens=-tokens, output_tokens=house.unruled.instead_of(kind, x.target.model, written))
 
 
 def _charges(x: Exchange, answering: Attempt | None, *, routed: bool) -> Iterator[Effect]:

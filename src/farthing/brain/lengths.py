@@ -55,11 +55,11 @@ class OutputLengths:
         lengths = self._known.get((endpoint, model))
         return [] if lengths is None else lengths.ordered
 
-    def instead_of(self, endpoint: str, model: str, tokens: int, most: int) -> Span:
-        """How much longer than `tokens` an answer of this kind is; nothing is claimed before enough were seen, and `most` is what there may be."""
+    def instead_of(self, endpoint: str, model: str, tokens: int) -> Span | None:
+        """How much longer than `tokens` an answer of this kind is; `None` before enough were seen."""
         ordered = self.known(endpoint, model)
         if len(ordered) < _ENOUGH:
-            return Span(0, 0, max(0, most - tokens))
+            return None
         tail = int(len(ordered) * _TAIL)
         mean = round(sum(ordered) / len(ordered)) - tokens
         return Span(mean, min(mean, ordered[tail] - tokens), max(mean, ordered[-1 - tail] - tokens))

@@ -212,7 +212,9 @@ def test_the_cap_on_calls_ends_a_flow_with_what_there_is() -> None:
 def test_the_cap_on_latency_counts_from_the_start_of_the_flow() -> None:
     world = World([CHUNKS], endpoints={"help": Endpoint(caps=Caps(absolute_latency_s=5.0))})
     world.models.on_piece = lambda: world.clock.advance(0.7)
-    result = run(world, "hi", {"a": {**LLM, "prompt": "a {text}"}, "b": {**LLM, "prompt": "b {a}"}, "c": {**LLM, "prompt": "c {b}"}}, answer=["{a}"])
+    result = run(
+        world, "hi", {"a": {**LLM, "prompt": "a {text}"}, "b": {**LLM, "prompt": "b {a}"}, "c": {**LLM, "prompt": "c {b}"}}, answer=["{c}", "{a}"]
+    )
     assert (states(result)["a"], states(result)["c"]) == ("done", "failed")
     assert len(world.models.calls) == 2
     assert {call.deadline_s for call in world.models.calls} == {world.models.calls[0].deadline_s}
@@ -274,7 +276,7 @@ def test_calls_are_avoided_only_where_it_is_said_what_the_flow_replaces() -> Non
 
 def test_a_flow_that_did_not_end_well_claims_nothing() -> None:
     world = World()
-    run(world, "hi", {"a": RULES, "order": ORDER}, answer=["nothing"], replaces=REPLACES)
+    run(world, "hi", {"order": ORDER}, answer=["{order.id}", "nothing"], replaces=REPLACES)
     assert world.book.rows[-1].account is None
 
 
@@ -294,3 +296,22 @@ def test_a_client_that_leaves_stops_the_flow_and_all_is_settled() -> None:
     asyncio.run(main())
     assert [row.outcome for row in world.book.rows] == ["client_closed", "client_closed"]
     assert len(world.models.calls) == 1
+
+
+def test_what_the_answer_does_not_need_is_not_asked_for() -> None:
+    world, web = World(), Web(ok({"ticket": 7}))
+    steps = {"hi": RULES, "order": ORDER, "lookup": LOOKUP, "reply": {**LLM, "prompt": "{lookup.body}"}}
+    result = run(world, "hello", steps, web=web, answer=["{hi}", "{reply}"])
+    assert (result.answer, result.partial, world.models.calls, web.asked) == ("Hello!", None, [], [])
+    assert result.steps["reply"].reason == "the answer is known without it"
+    assert [*result.steps] == [*steps]
+
+
+def test_what_changes_the_world_is_done_whatever_is_known() -> None:
+    web = Web(ok({"ticket": 7}))
+    ticket = {"do": "http", "method": "POST", "url": "https://shop.example/tickets", "body": '{"text": {text}}'}
+    result = run(World(), "hello", {"hi": RULES, "ticket": ticket}, web=web, answer=["{hi}"])
+    assert result.answer == "Hello!"
+    assert json.loads(web.asked[0].body) == {"text": "hello"}
+    failed = run(World(), "hello", {"hi": RULES, "ticket": ticket}, web=Web(UpstreamUnreachable("down")), answer=["{hi}"])
+    assert failed.partial is not None

@@ -4,7 +4,7 @@ Guarantees: what a flow may do stands in the configuration: which hosts, which m
 add a step. A flow is checked when the configuration is read: a name that leads nowhere, or in a circle, is an error that names the step. Every
 model call is a request of the common journey, with its own ledger row, under the flow's run and the caps of its endpoint, which hold over the whole
 flow. A step that fails leaves the others to run: the caller gets what there is, and is told.
-Costs: no model call of its own; 60 us a flow beside its steps (bench/flows.py).
+Costs: no model call of its own; one more ledger row.
 Off: no `[flows]`; a flow runs only where `metadata.flow` names it.
 """
 

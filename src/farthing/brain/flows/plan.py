@@ -57,6 +57,19 @@ class Plan(msgspec.Struct, frozen=True):
     def endpoint(self) -> str:
         return self.flow.endpoint or self.name
 
+    def behind(self, text: str) -> set[str]:
+        """The steps that a text rests on, near and far."""
+        return self._with_needs({root for path in names_in(text) if (root := path.partition(".")[0]) in self.steps})
+
+    def acting(self) -> set[str]:
+        """Steps that change the world, and those that they need: they run whatever is known already."""
+        return self._with_needs({name for name, step in self.steps.items() if step.table.do == "http" and step.table.method == "POST"})
+
+    def _with_needs(self, found: set[str]) -> set[str]:
+        while more := {need for name in found for need in self.steps[name].needs} - found:
+            found = found | more
+        return found
+
 
 class Plans:
     """The flows of a configuration. Raises `ConfigError` with every mistake."""

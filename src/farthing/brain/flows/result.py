@@ -30,11 +30,14 @@ class FlowResult(msgspec.Struct):
     steps: dict[str, StepResult]
     exchanges: list[Exchange]  # one for every model call that was tried
     exchange: Exchange  # the flow's own
+    told_by: frozenset[str]  # the steps that the answer and what was tried before it rest on, and those that change the world
 
     @property
     def partial(self) -> str | None:
         """Why this is not all of it; `None` when it is."""
         for name, step in self.steps.items():
+            if name not in self.told_by:
+                continue
             if step.state == "failed":
                 return f"step '{name}' failed: {step.reason}"
             if step.truncated is not None:

@@ -22,6 +22,7 @@ from farthing.core.errors import FarthingError, GuardrailBlocked
 from farthing.core.exchange import Exchange
 
 _ASKING = ("llm", "decide_and_answer")
+_AFAR = (*_ASKING, "http", "retrieve")
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -39,18 +40,18 @@ async def run_flow(plan: Plan, x: Exchange, given: dict[str, Any], house: House,
     running = _Running(plan, x, given, house, Hub(caller), tools)
     try:
         await running.to_the_end()
-        result = FlowResult(plan.name, running.answer(), running.results, running.exchanges, x)
+        result = running.result()
     except FarthingError as error:
         x.outcome, x.status, x.error_code, x.error_message = "refused", error.status, error.code, error.message
-        await close_flow(FlowResult(plan.name, None, running.results, running.exchanges, x), plan, house, seat)
+        await close_flow(running.nothing(), plan, house, seat)
         raise
     except asyncio.CancelledError:
         x.outcome, x.status = ("client_closed" if caller.gone else "interrupted"), 499
-        await close_flow(FlowResult(plan.name, None, running.results, running.exchanges, x), plan, house, seat)
+        await close_flow(running.nothing(), plan, house, seat)
         raise
     except BaseException:
         x.outcome, x.status = "error", 500
-        await close_flow(FlowResult(plan.name, None, running.results, running.exchanges, x), plan, house, seat)
+        await close_flow(running.nothing(), plan, house, seat)
         raise
     await close_flow(result, plan, house, seat)
     if (refused := _refused_outright(result)) is not None:
@@ -82,6 +83,7 @@ class _Running:
         self._values: dict[str, Any] = {"text": inbound.peek.last_user_text, "user": inbound.peek.end_user, "input": given}
         self._envelope = Envelope(inbound, house.config)
         self._one_at_a_time = asyncio.Lock() if self._envelope.token_cap is not None else None
+        self._acting = plan.acting()
         self.results: dict[str, StepResult] = {}
         self.exchanges: list[Exchange] = []
 
@@ -91,8 +93,17 @@ class _Running:
         self._stop_with_the_client()
         try:
             while waiting or tasks:
-                for name in [name for name, step in waiting.items() if step.needs <= self.results.keys()]:
+                while local := [name for name in self._ready(waiting) if self._plan.steps[name].table.do not in _AFAR]:
+                    for name in local:
+                        self._note(name, await self._step(waiting.pop(name)))
+                if self._answered() is not None:
+                    for name in [name for name in waiting if name not in self._acting]:
+                        del waiting[name]
+                        self._note(name, StepResult("skipped", reason="the answer is known without it"))
+                for name in self._ready(waiting):
                     tasks[asyncio.create_task(self._step(waiting.pop(name)))] = name
+                if not tasks:
+                    continue
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._note(tasks.pop(task), task.result())
@@ -103,6 +114,9 @@ class _Running:
             for task in tasks:
                 with suppress(asyncio.CancelledError, FarthingError):
                     await task
+
+    def _ready(self, waiting: dict[str, Step]) -> list[str]:
+        return [name for name, step in waiting.items() if step.needs <= self.results.keys()]
 
     def _stop_with_the_client(self) -> None:
         task = asyncio.current_task()
@@ -162,12 +176,32 @@ class _Running:
         self.exchanges.append(x)
         return await ask(x, step, self._house, self._hub, asked=self._values["text"]), x.truncated
 
-    def answer(self) -> str | None:
-        """The first answer of which all is known, and which the guardrails let out."""
-        for text in self._plan.answer:
-            with suppress(Unknown):
-                return self._guarded(fill(text, self._values))
+    def _answered(self) -> int | None:
+        """Which of the answers it will be; `None` while a better one may still come, or when there is none."""
+        for place, text in enumerate(self._plan.answer):
+            try:
+                fill(text, self._values)
+            except Unknown:
+                if not self._plan.behind(text) <= self.results.keys():
+                    return None
+            else:
+                return place
         return None
+
+    def result(self) -> FlowResult:
+        """All that came of it, in the order of the file. Raises `GuardrailBlocked`."""
+        place, answers = self._answered(), self._plan.answer
+        if place is None:
+            return self.nothing()
+        told_by = self._acting.union(*map(self._plan.behind, answers[: place + 1]))
+        return self._result(self._guarded(fill(answers[place], self._values)), told_by)
+
+    def nothing(self) -> FlowResult:
+        return self._result(None, {*self._plan.steps})
+
+    def _result(self, answer: str | None, told_by: set[str]) -> FlowResult:
+        steps = {name: self.results[name] for name in self._plan.steps if name in self.results}
+        return FlowResult(self._plan.name, answer, steps, self.exchanges, self._x, frozenset(told_by))
 
     def _guarded(self, text: str) -> str:
         """What did not come from a model has not been looked at yet."""
