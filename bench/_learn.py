@@ -40,7 +40,7 @@ def sentence_groups(rag: RagSet, asked: Sequence[Asked], ranker: Ranker) -> list
             gold = rag.names[passage.id] in one.gold
             for place, (start, end) in enumerate(passage.spans):
                 keep.append(int(ranked.sentences.first[number]) + 1 + place)
-                right.append(gold and holds(passage.text[start:end], one.answers))
+                right.append(gold and not one.yes_or_no and holds(passage.text[start:end], one.answers))
         if any(right):
             found.append((rows[keep], np.array(right)))
     return found
@@ -63,8 +63,13 @@ class _Seeing:
         return self._rows, np.array([self._rag.names[passage.id] in one.gold for passage in ranked.passages])
 
 
-def learn(groups: Sequence[Sequence[Group]], names: tuple[str, ...], *, decay: float = 1e-3, steps: int = 400) -> dict[str, float]:
-    """Weights under which the right ones of a question take most of its softmax; every set counts the same. Adam, all at once, no chance in it."""
+def learn(
+    groups: Sequence[Sequence[Group]], names: tuple[str, ...], *, decay: float = 3e-3, steps: int = 400, rising: bool = False
+) -> dict[str, float]:
+    """Weights under which the right ones of a question take most of its softmax; every set counts the same. Adam, all at once, nothing random.
+
+    `rising`: none below zero, which keeps what only one set rewards from being used against itself on another.
+    """
     weights = np.concatenate([np.full(len(some), 1 / len(some)) for some in groups])
     weights /= weights.sum()
     flat = [group for some in groups for group in some]
@@ -84,5 +89,7 @@ def learn(groups: Sequence[Sequence[Group]], names: tuple[str, ...], *, decay: f
         gradient = scaled.T @ ((shares - right) * weights[owner]) + 2 * decay * found
         slope = 0.9 * slope + 0.1 * gradient
         square = 0.99 * square + 0.01 * gradient**2
-        found -= 0.1 * (slope / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+        found -= 0.05 * (slope / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+        if rising:
+            found = np.maximum(found, 0)
     return {name: round(float(value), 4) for name, value in zip(names, found / spread, strict=True)}

@@ -39,6 +39,10 @@ class Asked:
     answers: tuple[str, ...]
     vector: np.ndarray
 
+    @property
+    def yes_or_no(self) -> bool:
+        return all(answer.lower() in ("yes", "no") for answer in self.answers)
+
 
 class Shelf:
     """Passages in memory."""
@@ -129,6 +133,13 @@ def normal(text: str) -> str:
     """As SQuAD compares answers: letters and digits, one space between, no articles."""
     text = re.sub(r"\b(?:a|an|the)\b", " ", re.sub(r"[^\w\s]", " ", text.lower()))
     return f" {' '.join(text.split())} "
+
+
+def answered(one: Asked, sent: list[tuple[str, str]]) -> bool:
+    """Whether what is sent, as names of documents and texts, holds the answer. A yes or no stands nowhere: then each right document must be there."""
+    if one.yes_or_no:
+        return set(one.gold) <= {name for name, _ in sent}
+    return holds("\n".join(text for _, text in sent), one.answers)
 
 
 def holds(text: str, answers: tuple[str, ...]) -> bool:

@@ -23,7 +23,7 @@ import _rag
 from _harness import ROOT, Figure, print_table, save
 from _rag import ASKED, LEARN, MIXED, Asked, RagSet
 from farthing.brain.retrieve import features
-from farthing.brain.retrieve.base import Passage
+from farthing.brain.retrieve.base import Excerpt, Passage
 from farthing.brain.retrieve.dense import to_bytes
 from farthing.brain.retrieve.finder import Finder, Ranked
 from farthing.brain.retrieve.index import Index
@@ -45,6 +45,14 @@ def tokens(text: str) -> int:
 def shown(passage: Passage, text: str | None = None) -> str:
     """A passage as it stands in a prompt, whoever chose it."""
     return f"{passage.heading}\n{passage.text if text is None else text}"
+
+
+def whole_texts(rag: RagSet, passages: Sequence[Passage]) -> list[tuple[str, str]]:
+    return [(rag.names[passage.id], shown(passage)) for passage in passages]
+
+
+def cut_texts(rag: RagSet, cut: Sequence[Excerpt]) -> list[tuple[str, str]]:
+    return [(rag.names[part.passage.id], shown(part.passage, part.text)) for part in cut]
 
 
 def cost(passage: Passage) -> int:
@@ -69,7 +77,7 @@ class Learned:
             if name not in self._sets:
                 self._sets[name] = _rag.load(name), _rag.questions(name, _rag.MORE)[-600:]
                 self._groups[name] = _learn.passage_groups(*self._sets[name])
-        passage = _learn.learn([self._groups[name] for name in sets], features.NAMES)
+        passage = _learn.learn([self._groups[name] for name in sets], features.NAMES, rising=True)
         first = Ranker(passage, dict.fromkeys(features.SENTENCE_NAMES, 0.0))
         groups = [_learn.sentence_groups(*self._sets[name], first) for name in sets]
         return passage, _learn.learn(groups, features.SENTENCE_NAMES)
@@ -126,7 +134,7 @@ def answers(learned: Learned, most: int) -> list[Figure]:
     """Recall of answers against tokens of context, one index over four sets."""
     rag = _rag.load(*MIXED)
     rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    budgets = (400, 570, 700, 1040)
+    budgets = (400, 570, 700, 980)
     for name, count in ASKED.items():
         finder = rag.finder(learned.without(name))
         for one in _rag.questions(name, min(most, count)):
@@ -134,21 +142,21 @@ def answers(learned: Learned, most: int) -> list[Figure]:
             usual = {"dump top 20, dense": lists["MiniLM"][:20], "top 20, RRF": lists["RRF"][:20], "top 5, RRF": lists["RRF"][:5]}
             for kind, places in usual.items():
                 sent = [rag.shelf.held[row] for row in places]
-                _note(rows, kind, name, one, [shown(passage) for passage in sent], sum(map(cost, sent)))
+                _note(rows, kind, name, one, whole_texts(rag, sent), sum(map(cost, sent)))
             ranked = finder.rank(one.text, one.vector)
             assert ranked is not None
             for n in (5, 3):
                 sent = [passage for passage, _ in ranked.best(n)]
-                _note(rows, f"top {n}, our ranking", name, one, [shown(passage) for passage in sent], sum(map(cost, sent)))
+                _note(rows, f"top {n}, our ranking", name, one, whole_texts(rag, sent), sum(map(cost, sent)))
             order = [int(number) for number in ranked.order[:20]]
             for budget in budgets:
                 cut = finder.cut(ranked, order, budget_tokens=budget, count=tokens)
-                _note(rows, f"ours, {budget} tokens", name, one, [shown(part.passage, part.text) for part in cut], sum(part.tokens for part in cut))
+                _note(rows, f"ours, {budget} tokens", name, one, cut_texts(rag, cut), sum(part.tokens for part in cut))
     return _answer_figures(rows)
 
 
-def _note(rows: dict[str, Any], kind: str, name: str, one: Asked, texts: list[str], spent: int) -> None:
-    rows.setdefault(kind, {}).setdefault(name, []).append((float(_rag.holds("\n".join(texts), one.answers)), spent))
+def _note(rows: dict[str, Any], kind: str, name: str, one: Asked, sent: list[tuple[str, str]], spent: int) -> None:
+    rows.setdefault(kind, {}).setdefault(name, []).append((float(_rag.answered(one, sent)), spent))
 
 
 def _answer_figures(rows: dict[str, dict[str, list[tuple[float, float]]]]) -> list[Figure]:
@@ -162,7 +170,7 @@ def _answer_figures(rows: dict[str, dict[str, list[tuple[float, float]]]]) -> li
         note = ", ".join(f"{name} {recall[kind, name]:.0f} ({spent[kind, name]:.0f} tokens)" for name in sets)
         figures.append(Figure(f"{kind}: recall x 1000", recall[kind, "all"], "", None, note=note))
     dump = "dump top 20, dense"
-    for name, kind in (("nq_oracle", "ours, 570 tokens"), ("xquad_en", "ours, 570 tokens"), ("hotpot500", "ours, 1040 tokens")):
+    for name, kind in (("nq_oracle", "ours, 570 tokens"), ("xquad_en", "ours, 570 tokens"), ("hotpot500", "ours, 980 tokens")):
         share = 100 * spent[kind, name] / spent[dump, name]
         figures.append(Figure(f"{name}: {kind}", recall[kind, name], "", recall[dump, name] - 10, False, f"{share:.0f} % of the dump's tokens"))
         figures.append(Figure(f"{name}: share of the dump's tokens", share, "%", 40 if name == "hotpot500" else 22))
@@ -181,18 +189,18 @@ def extraction(learned: Learned, most: int) -> list[Figure]:
             ranked = finder.rank(one.text, one.vector)
             assert ranked is not None
             ten = [ranked.passages[number] for number in range(min(10, len(ranked.passages)))]
-            if not _rag.holds("\n".join(map(shown, ten)), one.answers):
+            if not _rag.answered(one, whole_texts(rag, ten)):
                 continue
             whole = sum(map(cost, ten))
             for times in EXTRACT:
                 cut = finder.cut(ranked, range(len(ten)), budget_tokens=whole // times, count=tokens)
                 texts = {
-                    "ours": "\n".join(shown(part.passage, part.text) for part in cut),
-                    "truncation": _truncated(ten, whole // times),
-                    "weighted sum": _weighted(ranked, len(ten), whole // times),
+                    "ours": cut_texts(rag, cut),
+                    "truncation": _truncated(rag, ten, whole // times),
+                    "weighted sum": _weighted(rag, ranked, len(ten), whole // times),
                 }
-                for kind, text in texts.items():
-                    kept.setdefault((kind, name, times), []).append(float(_rag.holds(text, one.answers)))
+                for kind, sent in texts.items():
+                    kept.setdefault((kind, name, times), []).append(float(_rag.answered(one, sent)))
     means = {key: 1000 * statistics.fmean(values) for key, values in kept.items()}
     figures: list[Figure] = []
     for times, goal in EXTRACT.items():
@@ -205,20 +213,18 @@ def extraction(learned: Learned, most: int) -> list[Figure]:
     return figures
 
 
-def _truncated(passages: Sequence[Passage], budget: int) -> str:
+def _truncated(rag: RagSet, passages: Sequence[Passage], budget: int) -> list[tuple[str, str]]:
     """Whole passages in order, the last one up to its end of the budget."""
-    parts: list[str] = []
-    for passage in passages:
-        if (spent := cost(passage)) > budget:
-            share = max(0.0, budget / spent)
-            parts.append(shown(passage)[: int(len(shown(passage)) * share)])
-            break
-        parts.append(shown(passage))
+    found: list[tuple[str, str]] = []
+    for passage, (name, text) in zip(passages, whole_texts(rag, passages), strict=True):
+        spent = cost(passage)
+        if budget > 0:
+            found.append((name, text[: int(len(text) * min(1.0, budget / spent))]))
         budget -= spent
-    return "\n".join(parts)
+    return found
 
 
-def _weighted(ranked: Ranked, count: int, budget: int) -> str:
+def _weighted(rag: RagSet, ranked: Ranked, count: int, budget: int) -> list[tuple[str, str]]:
     """The best of retrieval.md: MiniLM + BM25 + neighbours + passage prior + lead, weighed by hand."""
     sentences, lines = ranked.sentences, []
     cosines, said = ranked.cosines, sentences.said
@@ -237,8 +243,10 @@ def _weighted(ranked: Ranked, count: int, budget: int) -> str:
         if spent <= budget:
             budget -= spent
             taken.setdefault(number, []).append(place)
-    parts = [(ranked.passages[number], sorted(places)) for number, places in taken.items()]
-    return "\n".join(shown(passage, " ".join(passage.text[slice(*passage.spans[place])] for place in places)) for passage, places in parts)
+    return [
+        (rag.names[passage.id], shown(passage, " ".join(passage.text[slice(*passage.spans[place])] for place in sorted(places))))
+        for passage, places in ((ranked.passages[number], places) for number, places in taken.items())
+    ]
 
 
 def speed(learned: Learned, chunks: int) -> list[Figure]:

@@ -65,7 +65,7 @@ class Finder:
         passages = tuple(known[int(index.ids[row])] for row in found.rows)
         sentences = Sentences(index, found.rows, question)
         cosines = _cosines(question, found, passages, sentences)
-        scores = self._ranker.passages(features(index, question, found, sentences, cosines))
+        scores = self._ranker.passages(features(question, found, sentences, cosines))
         return Ranked(question, found, passages, sentences, cosines, scores, np.argsort(-scores, kind="stable"))
 
     def find(self, text: str, vector: Floats, *, budget_tokens: int, count: CountTokens) -> Found:

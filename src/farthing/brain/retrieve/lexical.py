@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
 BREAK = 0
-_K1, _B = 0.9, 0.4  # as Anserini has them: chunks are of much the same length
+_K1, _B = 1.2, 0.75
 
 
 @lru_cache(maxsize=200_000)
