@@ -1,0 +1,203 @@
+"""The examples of `examples/flows`: each as a flow, and as the plain agent that it stands in for, on the same recorded answers.
+
+The answers were written down by hand, not drawn from a model: they say what is asked of whom and what that weighs, not how well a model answers. The
+agent is the usual loop: the whole conversation goes to the model at every turn, it replies with a tool to call or with the answer. Both sides go
+through the gateway's own journey, cache off, to the same cheap model, and are graded by the same words.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.brain.world import FakeBook, FakeCaller
+
+from farthing.assemble import build_house
+from farthing.brain.cache import CacheLever
+from farthing.brain.flow import journey
+from farthing.brain.flows import FlowResult, Plans, Tools, run_flow
+from farthing.brain.house import House
+from farthing.config import Config
+from farthing.core.call import Call
+from farthing.core.clock import FrozenClock
+from farthing.core.exchange import Exchange, Target
+from farthing.core.request import Dialect, Inbound, Principal
+from farthing.core.web import WebReply, WebRequest
+from farthing.models.tokens import TokenCounter
+from farthing.settings import load
+from farthing.wire.peek import peek
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples" / "flows"
+NAMES = ("faq", "form", "triage")
+FIRST_TOKEN_S, PER_TOKEN_S = 0.4, 0.012  # an assumption, the same for both sides
+MODEL = "gpt-4o-mini"
+TOOLS = "You are a helpful agent of a shop. Reply with CALL and a tool, or with ANSWER and the answer. Tools: {}."
+AGENT_TOOLS = {
+    "faq": "search WORDS (names of documents), open NAME (a document)",
+    "form": "check FIELDS (whether a refund form is complete: order, amount, email, reason)",
+    "triage": "queue NAME (legal, security, billing, technical, people), urgency LEVEL, customer ID (their record)",
+}
+
+
+class Case(msgspec.Struct):
+    """One line of a cases file. `agent` and `flow` are what the model says, call by call; `expect` are words of a right answer."""
+
+    text: str
+    agent: list[str]
+    flow: list[str]
+    expect: list[str]
+    input: dict[str, Any] = {}
+    web: dict[str, Any] = {}
+
+
+class Side(msgspec.Struct):
+    """What one side took for one case."""
+
+    answer: str
+    calls: int
+    cost_usd: Decimal
+    latency_s: float
+    tokens: list[tuple[int, int]]
+
+    def right(self, case: Case) -> bool:
+        return all(word in self.answer.casefold() for word in case.expect)
+
+
+class _Reply:
+    content_type, service_request_id, attempts, queue_s = "application/json", None, 1, 0.0
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+    async def read(self) -> bytes:
+        return self._body
+
+    def close(self) -> None: ...
+
+
+class Recorded:
+    """Fulfils `ports.Models`: says the recorded answers in order, and takes its time on the frozen clock. A call too many is an error."""
+
+    def __init__(self, said: list[str], clock: FrozenClock, tokens: TokenCounter) -> None:
+        self._said, self._clock, self._tokens = list(said), clock, tokens
+        self.weights: list[tuple[int, int]] = []
+
+    async def send(self, call: Call) -> _Reply:
+        text = self._said.pop(0)
+        asked = json.loads(call.body)["messages"]
+        weight = sum(self._tokens.count(turn["content"], MODEL) + 4 for turn in asked) + 3, self._tokens.count(text, MODEL)
+        self.weights.append(weight)
+        self._clock.advance(FIRST_TOKEN_S + PER_TOKEN_S * weight[1])
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": weight[0], "completion_tokens": weight[1], "total_tokens": sum(weight)}
+        answer = {"id": "c", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice], "usage": usage}
+        return _Reply(json.dumps(answer).encode())
+
+    def dialects(self, service: str) -> frozenset[Dialect]:
+        del service
+        return frozenset({Dialect.CHAT})
+
+    def healthy(self, target: Target) -> bool:
+        del target
+        return True
+
+    @property
+    def left(self) -> int:
+        return len(self._said)
+
+
+def cases(name: str) -> Iterator[Case]:
+    for line in (FOLDER / f"{name}.cases.jsonl").read_text().splitlines():
+        yield msgspec.json.decode(line, type=Case)
+
+
+def configuration(name: str) -> Config:
+    """The example's own file, with a cheap and an expensive model beside it."""
+    config = load(FOLDER / f"{name}.toml", {"OPENAI_API_KEY": "x"}).config
+    return msgspec.structs.replace(config, cache=msgspec.structs.replace(config.cache, enabled=False))
+
+
+class Stage:
+    """One configuration with recorded answers in place of services."""
+
+    def __init__(self, name: str, case: Case, said: list[str], tokens: TokenCounter) -> None:
+        self.name, self.case = name, case
+        self.clock = FrozenClock()
+        config = configuration(name)
+        self.models = Recorded(said, self.clock, tokens)
+        self.book = FakeBook([])
+        self.house: House = build_house(config, clock=self.clock, book=self.book, models=self.models, tokens=tokens, cache=CacheLever(config.cache))
+        self.config = config
+
+    def exchange(self, body: dict[str, Any], number: int) -> Exchange:
+        raw = json.dumps(body).encode()
+        view = peek(Dialect.CHAT, raw, json_depth=64, max_messages=100)
+        who, now = Principal(None, "acme", "admin"), self.clock.monotonic()
+        return Exchange(Inbound(f"req_{number}", Dialect.CHAT, raw, view, who, now, self.clock.now(), endpoint=self.name, run_id="run"))
+
+    async def fetch(self, asked: WebRequest) -> WebReply:
+        found = self.case.web.get(asked.target)
+        return WebReply(404 if found is None else 200, "application/json", json.dumps(found).encode())
+
+    def side(self, answer: str, since_s: float) -> Side:
+        paid = sum(row.cost_picousd or 0 for row in self.book.rows)
+        assert self.models.left == 0, "fewer calls than recorded"
+        return Side(answer, len(self.models.weights), Decimal(paid) / 10**12, self.clock.monotonic() - since_s, self.models.weights)
+
+
+async def as_flow(name: str, case: Case, tokens: TokenCounter) -> tuple[Side, FlowResult]:
+    stage = Stage(name, case, case.flow, tokens)
+    plan = Plans(stage.config.flows).get(name)
+    assert plan is not None
+    x = stage.exchange({"model": f"flow/{name}", "messages": [{"role": "user", "content": case.text}]}, 0)
+    since_s = stage.clock.monotonic()
+    result = await run_flow(plan, x, case.input, stage.house, FakeCaller([]), Tools(stage.fetch, {}))
+    return stage.side(result.answer or "", since_s), result
+
+
+async def as_agent(name: str, case: Case, tokens: TokenCounter) -> Side:
+    """The loop that frameworks run: ask, do what was said, ask again with all that was said before."""
+    stage = Stage(name, case, case.agent, tokens)
+    turns = [{"role": "system", "content": TOOLS.format(AGENT_TOOLS[name])}, {"role": "user", "content": f"{case.text} {case.input or ''}".strip()}]
+    since_s, said = stage.clock.monotonic(), ""
+    for number in range(len(case.agent)):
+        caller = FakeCaller([])
+        await journey(stage.exchange({"model": MODEL, "messages": turns, "temperature": 0}, number), stage.house, caller)
+        said = json.loads(caller.body)["choices"][0]["message"]["content"]
+        if said.startswith("ANSWER "):
+            break
+        turns += [{"role": "assistant", "content": said}, {"role": "user", "content": f"RESULT {_tool(stage, said)}"}]
+    return stage.side(said.removeprefix("ANSWER "), since_s)
+
+
+def _tool(stage: Stage, said: str) -> str:
+    """What the agent's tools say: the same documents and records that the flow has."""
+    _, tool, words = said.split(" ", 2)
+    flow = stage.config.flows[stage.name]
+    if tool == "open":
+        rows = flow.steps["document"].rows + flow.steps["canned"].rows
+        return next((row.value for row in rows if words in row.value.casefold() or words in row.pattern), "no such document")
+    if tool == "search":
+        return "returns, delivery, guarantee, hours"
+    if tool == "customer":
+        return json.dumps(stage.case.web.get(f"/customers/{words}", "not found"))
+    if tool == "check":
+        missing = [field for field in ("order", "amount", "email", "reason") if f"{field}=" not in words]
+        return f"missing: {', '.join(missing)}" if missing else "complete"
+    return "noted"
+
+
+def compare(name: str) -> list[tuple[Case, Side, Side]]:
+    """Each case with the agent's side and the flow's."""
+    tokens = TokenCounter()
+
+    async def main() -> list[tuple[Case, Side, Side]]:
+        return [(case, await as_agent(name, case, tokens), (await as_flow(name, case, tokens))[0]) for case in cases(name)]
+
+    return asyncio.run(main())
