@@ -146,7 +146,7 @@ def lane(
     repeats: bool = False,
     serves: bool = True,
     keep_rows: list[tuple[tuple[float, ...], bool]] | None = None,
-    confidence: float = 0.85,
+    confidence: float = 0.8,
 ) -> Outcome:
     """The production lane. `repeats`: the judge's errors are the same whenever it is asked again."""
     chance = random.Random(seed)

@@ -15,12 +15,14 @@ import uvloop
 from farthing import __version__
 from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
+from farthing.brain.cache.semantic.lane import Drop
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.experiments import label, overlay
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
 from farthing.brain.learning import Learned
+from farthing.brain.meaning import Meaning
 from farthing.brain.ports import Book as BookPort
 from farthing.brain.ports import Listener, Models, Tokens
 from farthing.brain.quality import Desk, Tools, Watch
@@ -46,7 +48,8 @@ from farthing.models.hub import Hub
 from farthing.models.prices import PriceBook
 from farthing.models.recorded import RecordedBackend
 from farthing.models.tokens import TokenCounter
-from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys
+from farthing.recall import Recall
+from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys, SemanticStore
 from farthing.stores.sqlite.lengths import recent_lengths
 from farthing.stores.sqlite.rollups import RollupKeeper
 
@@ -90,7 +93,10 @@ class Running:
         self.watch = Watch(config, self.judgements, self.metrics)
         self.watch.refresh()
         self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
+        self.recall = Recall(SemanticStore(self.book), self.judgements, self.hub, clock)
+        self.recall.build(config)
         self.house = self._build_house(config, self._build_cache(config))
+        self.recall.adopt(self.house)
         self.desk.adopt(judging_tools(self.house))
         if any(endpoint.output.learn_limit or endpoint.output.rule or endpoint.output.tasks for endpoint in config.endpoints.values()):
             recall(self.house, recent_lengths(self.book.reader()))
@@ -107,6 +113,7 @@ class Running:
             dashboard=self.gallery,
             flows=Plans(config.flows),
             flow_tools=FlowTools(Fetcher(clock), os.environ),
+            memory=self.recall,
         )
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         if self._worker == 0:
@@ -127,6 +134,7 @@ class Running:
             sessions=sessions,
             listeners=(self.metrics, self.desk, *(() if self.telemetry is None else (self.telemetry,))),
             watch=self.watch,
+            meaning=self.recall.meaning,
         )
 
     async def reload(self) -> None:
@@ -136,6 +144,8 @@ class Running:
         cache = old.cache if config.cache == old.config.cache else self._build_cache(config)
         sessions = old.router.sessions if config.route.sticky_s == old.config.route.sticky_s else None
         flows = Plans(config.flows)
+        if config.cache != old.config.cache:
+            self.recall.build(config)
         house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, _backends(config, self._clock))
         self.metrics.adopt(config)
@@ -147,6 +157,7 @@ class Running:
         house.lengths, house.unruled = old.lengths, old.unruled
         self.house = self.gateway.house = house
         self.gateway.flows = flows
+        self.recall.adopt(house)
         if (config.server, config.store, config.telemetry) != (old.config.server, old.config.store, old.config.telemetry):
             log.warning("changes under [server], [store] and [telemetry] need a restart; the rest is in force")
 
@@ -185,6 +196,7 @@ class Running:
     async def _forget_answers(self, tenant: str | None) -> None:
         await self.answers.delete(tenant=tenant)
         self.sync.catch_up()
+        await self.recall.forget_meaning(Drop("all") if tenant is None else Drop("tenant", tenant))
 
     async def _keep_in_step(self) -> None:
         """See what other workers learned: revoked keys, new answers, levers that were turned down."""
@@ -192,11 +204,13 @@ class Running:
             await asyncio.sleep(_CACHE_SYNC_S)
             self.sync.catch_up()
             self.watch.refresh()
+            self.recall.catch_up()
 
     async def close(self) -> None:
         for chore in self._chores:
             chore.cancel()
         await self.sync.keep_rest(_KEEP_ANSWERS_S)
+        await self.recall.close(_JUDGE_S)
         await self.desk.close(min(_JUDGE_S, _JUDGE_S if self._drain_until_s is None else max(0.0, self._drain_until_s - self._clock.monotonic())))
         await self.hub.close()
         await self.keys.close()
@@ -224,6 +238,7 @@ def build_house(
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
     keeps_accounts: bool = True,
+    meaning: Meaning | None = None,
 ) -> House:
     """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
 
@@ -249,6 +264,7 @@ def build_house(
         listeners=listeners,
         watch=watch,
         learned=_learned(config, catalog),
+        meaning=meaning,
         arms={
             label(name, arm): build_arm(overlay(config, experiment, settings))
             for name, experiment in config.experiments.items()

@@ -4,22 +4,15 @@ Every key carries its description (`farthing config show --describe` prints them
 nearest known one. Secrets are named by environment variable, never written here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from farthing.core.request import KeyLimits
 from farthing.flow_tables import Flow
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A TOML table."""
-
-
-def _key(description: str, **constraints: Any) -> Meta:
-    return Meta(description=description, **constraints)
-
+from farthing.semantic_config import Semantic
+from farthing.table import Table as _Table
+from farthing.table import key as _key
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -164,7 +157,7 @@ class Route(_Table, frozen=True):
 
 
 class Cache(_Table, frozen=True):
-    """Exact reuse of answers."""
+    """Reuse of answers."""
 
     enabled: Annotated[bool, _key("Serve and store.")] = True
     ttl_s: Annotated[float, _key("Age at which an entry dies.", gt=0)] = 86400.0
@@ -172,6 +165,7 @@ class Cache(_Table, frozen=True):
     max_entry_kb: Annotated[float, _key("Answers larger than this are not kept.", gt=0)] = 64.0
     max_temperature: Annotated[float, _key("Hotter requests are not reused.", ge=0)] = 0.3
     coalesce: Annotated[bool, _key("Identical requests in flight share one upstream call.")] = True
+    semantic: Annotated[Semantic, _key("Reuse by meaning.")] = Semantic()
 
 
 class Diet(_Table, frozen=True):

@@ -41,6 +41,8 @@ ROUTES = [
     ("POST", DOOR, "public"),
     ("POST", "/dashboard/logout", "public"),
     *(("GET", path, "viewer") for path in FIGURES),
+    ("POST", "/admin/cache/invalidate", "admin"),
+    ("GET", "/admin/cache/stats", "admin"),
     ("GET", "/healthz", "public"),
     ("GET", "/readyz", "public"),
     ("GET", "/", "public"),

@@ -23,6 +23,7 @@ from farthing.measure.savings import HitAccounts
 
 if TYPE_CHECKING:
     from farthing.brain.learning import Learned
+    from farthing.brain.meaning import Meaning
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
 _TOUCHING_LEVERS = frozenset({"cache", "diet", "output", "check"})
@@ -46,6 +47,7 @@ class House:
         tokens: Tokens,
         listeners: Sequence[Listener] = (),
         watch: Watch | None = None,
+        meaning: "Meaning | None" = None,
         arms: Mapping[str, "House"] | None = None,
         keeps_accounts: bool = True,  # a replay, which keeps no rows, does without
         learned: "Learned | None" = None,
@@ -66,6 +68,7 @@ class House:
         self.lengths = OutputLengths()
         self.unruled = OutputLengths()  # of answers that were asked for without the length rule, to compare with
         self.hits = HitAccounts()
+        self.meaning = meaning
         self.watch = watch  # which levers the quality guard turned down
         self.shares = widest(config)
         self.arms = arms  # houses of the experiments' arms, by "name=arm"; None: no experiment runs

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ async def serve(trip: Trip) -> bool:
     True when the answer is complete without a call of our own; it still has to be settled unless it is already."""
     x, house = trip.x, trip.house
     reading: Reading | None = None
+    by_meaning = house.meaning is not None
 
     def words() -> Sequence[bytes]:
         nonlocal reading
@@ -44,7 +46,8 @@ async def serve(trip: Trip) -> bool:
         )
         if reuse.kind == "hit" and reuse.answer is not None:
             x.decisions.append(reuse.decision)
-            await _serve_again(trip, reuse.answer)
+            x.cache_similarity = 1.0
+            await _serve_again(trip, reuse.answer, "exact")
             return True
         if x.signals is None:
             x.signals = _classified(trip, reading)
@@ -53,6 +56,13 @@ async def serve(trip: Trip) -> bool:
             if flight is not None and await _fly_along(trip, flight):
                 return True
             continue
+        if reuse.kind == "lead" and by_meaning and house.meaning is not None:
+            by_meaning = False
+            entry = await house.meaning.look(trip)
+            if entry is not None:
+                await _serve_again(trip, entry.answer, "semantic")
+                return True
+            continue  # the same question may have come meanwhile
         x.decisions.append(reuse.decision)
         x.cache = "miss" if reuse.kind == "lead" else "bypass"
         if reuse.key is not None:
@@ -67,10 +77,10 @@ def _classified(trip: Trip, reading: Reading | None = None) -> Signals:
     return attempt(x, "classify", lambda: classify(x.inbound, tokens, reading), lambda: cautious(x.inbound, tokens))
 
 
-async def _serve_again(trip: Trip, answer: Answer) -> None:
+async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "semantic"]) -> None:
     """A stored answer goes the way of a fresh one, through an outlet. One write to the book: holds and row together."""
     x, house = trip.x, trip.house
-    x.cache, x.cache_entry, x.cache_similarity = "exact", answer.entry_id, 1.0
+    x.cache, x.cache_entry = kind, answer.entry_id
     x.target = Target(answer.service, answer.model, answer.tier)
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
@@ -190,3 +200,5 @@ def _keep(trip: Trip) -> None:
         signals=x.signals,
         now=house.clock.now(),
     )
+    if house.meaning is not None and (answer := house.cache.entries.get(trip.cache_key, house.clock.now())) is not None:
+        house.meaning.fresh(trip, answer)

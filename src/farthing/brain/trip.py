@@ -3,6 +3,7 @@
 import asyncio
 
 from farthing.brain.cache import Flight, LeaderLost
+from farthing.brain.cache.semantic.lane import Pending
 from farthing.brain.cap import Envelope
 from farthing.brain.house import House
 from farthing.brain.outlet import Outlet
@@ -53,6 +54,7 @@ class Trip:
         self.flight: Flight | None = None
         self.open_route = False  # the rules left the tier to what was learned
         self.judged: Judged | None = None  # a cheap answer that is to be read before it is served
+        self.pending: Pending | None = None  # what the semantic lane saw, for when the answer is there
         self.call: Call | None = None
         self.reply: Reply | None = None
         self.outlet: Outlet | None = None

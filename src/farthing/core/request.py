@@ -102,6 +102,8 @@ class Inbound(msgspec.Struct):
     session: str | None = None
     levers_off: frozenset[str] = frozenset()
     no_store: bool = False
+    exact_only: bool = False  # no reuse by meaning
+    max_wrong_per_hit: float | None = None  # the caller's own bound, where it is stricter than the configured one
     task_type: str | None = None  # what the caller says; wins over the classifier
     domain: str | None = None
     tenant_tier: str | None = None

@@ -59,6 +59,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/dashboard/login", "public", dashboard.login, Dialect.CHAT),
     Route("POST", "/dashboard/logout", "public", dashboard.logout, Dialect.CHAT),
     Route("GET", f"{dashboard.DATA}*", "viewer", dashboard.show, Dialect.CHAT, identify=sessions.identify),
+    Route("POST", "/admin/cache/invalidate", "admin", admin.invalidate),
+    Route("GET", "/admin/cache/stats", "admin", admin.cache_stats),
     Route("GET", "/healthz", "public", health.alive),
     Route("GET", "/readyz", "public", health.ready),
     Route("GET", "/", "public", health.alive),

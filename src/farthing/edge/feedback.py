@@ -23,6 +23,8 @@ from farthing.edge.replies import send_json
 
 _MOST_BYTES = 65_536
 _THUMBS = {"up": 1.0, "down": 0.0}
+_WRONG_HIT = "wrong_hit"  # an answer served by meaning that was not one to this question
+_DISPUTED = 0.5
 _ANYBODY = "open"  # who speaks on a gateway without keys
 
 
@@ -65,6 +67,8 @@ async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: 
         author=principal.key_id or _ANYBODY,
     )
     await gateway.judgements.say(judgement)
+    if gateway.memory is not None and (said.label == _WRONG_HIT or (score is not None and score < _DISPUTED and subject.cache == "semantic")):
+        await gateway.memory.dispute(said.request_id)
     gateway.metrics.judged(endpoint=subject.endpoint or "", tier=subject.model_tier, cache=subject.cache or "", source="feedback", score=score)
     await send_json(send, 200, {"request_id": said.request_id, "status": "recorded"})
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from farthing.brain.cache.semantic.lane import Drop
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
@@ -29,6 +30,14 @@ class Judgements(Protocol):
     async def say(self, judgement: Judgement) -> None: ...
 
 
+class Memory(Protocol):
+    """What the semantic cache holds. Raises `StoreUnavailable`."""
+
+    async def forget_meaning(self, what: Drop) -> int: ...
+    async def dispute(self, request_id: str) -> bool: ...
+    def meaning_stats(self) -> dict[str, object]: ...
+
+
 class Gateway:
     """Replaced in place on reload: requests that are under way keep the house they began in."""
 
@@ -46,7 +55,9 @@ class Gateway:
         dashboard: Gallery | None = None,
         flows: Plans | None = None,
         flow_tools: FlowTools | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory
         self.house = house
         self.keys = keys
         self.metrics = metrics

@@ -1,6 +1,7 @@
 """From an HTTP request to an `Inbound`: read, bounded, authenticated, peeked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import NoReturn
 
@@ -89,6 +90,8 @@ def build_inbound(
         session=_session_of(headers, view),
         levers_off=_levers_off(headers.get(b"x-farthing-levers")),
         no_store=b"no-store" in headers.get(b"cache-control", b""),
+        exact_only=headers.get(b"x-farthing-cache-match") == b"exact",
+        max_wrong_per_hit=_max_wrong(headers.get(b"x-farthing-cache-max-wrong")),
         task_type=_label(headers, b"x-farthing-task"),
         domain=_label(headers, b"x-farthing-domain"),
         tenant_tier=config.tenant_tiers.get(tenant),
@@ -150,6 +153,17 @@ def _levers_off(value: bytes | None) -> frozenset[str]:
             known = ", ".join(f"-{name}" for name in SWITCHABLE)
             raise InvalidRequest(f"x-farthing-levers holds '{word[:40]}', which switches nothing off. Known: {known}.", param="x-farthing-levers")
     return frozenset(word[1:] for word in words)
+
+
+def _max_wrong(value: bytes | None) -> float | None:
+    """A share of wrong answers per hit that the caller can live with; it only tightens the configured one."""
+    if value is None:
+        return None
+    with suppress(ValueError):
+        share = float(value)
+        if 0 <= share <= 1:
+            return share
+    raise InvalidRequest("x-farthing-cache-max-wrong must be a share from 0 to 1, such as 0.005.", param="x-farthing-cache-max-wrong")
 
 
 def request_id_of(now: float) -> str:

@@ -6,7 +6,8 @@ Guarantees: nothing is loaded before the first text; vectors of different embedd
 Costs: 2.6 ms for 12 tokens on one core, 60 MB once loaded (bench/embedder.py).
 """
 
+from farthing.models.embed.choose import choose_embedder
 from farthing.models.embed.local import LocalEmbedder, shipped
 from farthing.models.embed.remote import RemoteEmbedder
 
-__all__ = ["LocalEmbedder", "RemoteEmbedder", "shipped"]
+__all__ = ["LocalEmbedder", "RemoteEmbedder", "choose_embedder", "shipped"]

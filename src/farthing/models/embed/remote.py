@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -23,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 class Send(Protocol):
     """The one thing that is asked of the model services."""
 
-    async def send(self, call: Call) -> Reply: ...
+    def send(self, call: Call) -> Awaitable[Reply]: ...
 
 
 class _Embedding(msgspec.Struct):

@@ -5,5 +5,6 @@ from farthing.stores.sqlite.book import Book
 from farthing.stores.sqlite.group import Counts
 from farthing.stores.sqlite.judgements import Judgements
 from farthing.stores.sqlite.keys import Key, Keys
+from farthing.stores.sqlite.semantic import SemanticStore
 
-__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "Judgements", "Key", "Keys", "StoredAnswer"]
+__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "Judgements", "Key", "Keys", "SemanticStore", "StoredAnswer"]

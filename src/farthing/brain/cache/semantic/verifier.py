@@ -14,7 +14,12 @@ from farthing.brain.cache.semantic.reading import read
 from farthing.core.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[3] / "data" / "verifier.json"
+_OVERLAP = FEATURES.index("content overlap")
+# Whoever makes up a question can make up its vector too: words with little in common do not come so near by themselves.
+_NEAR_VECTOR, _SAME_VECTOR, _NOTHING, _LITTLE = 0.9, 0.97, 1e-9, 0.3
 _STRICT = tuple(FEATURES.index(name) for name in ("dates differ", "opposites", "names differ", "roles differ", "same words in another order"))
+_MORE_FIRST, _MORE_SECOND = FEATURES.index("only in first"), FEATURES.index("only in second")
+_MOST_MORE = 3  # words of meaning that the one may have beyond the other: a longer clause asks for more
 _REPLACED, _ASKED = FEATURES.index("replaced"), FEATURES.index("question word differs")
 
 
@@ -67,5 +72,7 @@ class Verifier:
         one, other = read(first), read(second)
         row = features(one, other, cosine)
         logit = self._trees.base + sum(tree.part(row) for tree in self._trees.trees)
-        strict = sum(bool(row[column]) for column in _STRICT) + (row[_ASKED] > 1)
-        return Compared(logit, veto(one, other), strict, int(row[_REPLACED]), sorted(one.content) == sorted(other.content))
+        unshared = bool(one.content and other.content) and row[_OVERLAP] < (_LITTLE if cosine >= _SAME_VECTOR else _NOTHING)
+        collides = "the vectors are nearer than the words" if unshared and cosine >= _NEAR_VECTOR else None
+        strict = unshared + sum(bool(row[column]) for column in _STRICT) + (row[_ASKED] > 1) + (max(row[_MORE_FIRST], row[_MORE_SECOND]) > _MOST_MORE)
+        return Compared(logit, veto(one, other) or collides, int(strict), int(row[_REPLACED]), sorted(one.content) == sorted(other.content))

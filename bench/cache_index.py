@@ -1,0 +1,66 @@
+"""The index of the semantic cache: how long a look-up takes without embedding, how often it finds the nearest, what a key costs in memory.
+
+    python bench/cache_index.py [--keys 100000] [--scratch /tmp/farthing-cache]
+
+Vectors are those of the streams (bench/cache.py makes them) with noise, so that near ones are as near as questions are.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from _cache_streams import STREAMS, Stream
+from _harness import Figure, print_table, save
+from farthing.brain.cache.semantic.context import NEIGHBOURS
+from farthing.brain.cache.semantic.index import VectorIndex
+
+ASKED = 500
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keys", type=int, default=100_000)
+    parser.add_argument("--scratch", type=Path, default=Path("/tmp/farthing-cache"))
+    arguments = parser.parse_args()
+    chance = np.random.default_rng(0)
+    pool = np.concatenate([Stream.load(name, arguments.scratch).vectors for name in STREAMS])
+    rows = unit(pool[chance.integers(0, len(pool), arguments.keys)] + chance.normal(0, 0.02, (arguments.keys, pool.shape[1])).astype(np.float32))
+    asked = unit(rows[chance.integers(0, len(rows), ASKED)] + chance.normal(0, 0.015, (ASKED, rows.shape[1])).astype(np.float32))
+    index = VectorIndex()
+    before_mb, began = resident_mb(), time.perf_counter()
+    for key, row in enumerate(rows):
+        index.add(key, row)
+    built_s, bytes_each = time.perf_counter() - began, (resident_mb() - before_mb) * 1e6 / arguments.keys
+    took: list[float] = []
+    right = 0
+    for vector in asked:
+        nearest = int((rows @ vector).argmax())
+        began = time.perf_counter()
+        keys, _ = index.nearest(vector, NEIGHBOURS)
+        took.append(1e3 * (time.perf_counter() - began))
+        right += keys[0] == nearest
+    limit_us = 500 if arguments.keys <= 100_000 else 2000
+    figures = [
+        Figure(f"look-up among {arguments.keys:,} keys, median", 1e3 * statistics.median(took), "us", limit_us),
+        Figure("recall of the nearest", 100 * right / ASKED, "%", 99, at_most=False),
+        Figure("memory a key", bytes_each, "B", 1200),
+        Figure("building", built_s, "s", None),
+    ]
+    print_table("Index of the semantic cache", figures)
+    save("cache_index", figures, {"keys": arguments.keys})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Reuse by meaning, around the journey: which questions go to the semantic lane, what is served from it, and what it learns afterwards.
+
+Off the request's path: reading a fresh answer, judging it, taking it in. On it, after the exact lane has missed: embedding the question and a look.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from farthing.brain.cache import Answer, scope_key
+from farthing.brain.cache.exact import content_digest
+from farthing.brain.cache.semantic.fitness import unfit
+from farthing.brain.cache.semantic.lane import Entry, Kept, Pending, SameAnswer, SemanticLane
+from farthing.brain.check.redact import redact
+from farthing.brain.checking import read_answer
+from farthing.brain.trip import Trip
+from farthing.config import Semantic
+from farthing.core.clock import Clock
+from farthing.core.conversation import Answer as Said
+from farthing.core.conversation import Finish
+from farthing.core.decision import Decision
+from farthing.core.errors import FarthingError
+from farthing.core.request import Inbound
+from farthing.wire.question import Question, question
+
+log = logging.getLogger("farthing.cache")
+
+_MOST_JUDGING = 64
+
+
+def _nowhere(_kept: Kept, _entry: Entry, _vector: bytes) -> bool:
+    return False
+
+
+class Meaning:
+    """The semantic lane with its judge and its store; one for each worker, outlives reloads that leave its configuration alone."""
+
+    def __init__(self, lane: SemanticLane, clock: Clock, *, same: SameAnswer | None = None) -> None:
+        self.lane = lane
+        self.config: Semantic = lane.config
+        self._clock = clock
+        self.kept: Callable[[Kept, Entry, bytes], bool] = _nowhere  # where lessons are written
+        self.same = same  # None: no judge is configured, and nothing is learned
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def look(self, trip: Trip) -> Entry | None:
+        """The answer that serves this question too, with its decision on the record; `None`: the model is asked. Fails open."""
+        x = trip.x
+        try:
+            pending = await self._look(x.inbound)
+        except (FarthingError, TimeoutError) as error:
+            x.decisions.append(Decision("cache", "failed", f"by meaning: {error or type(error).__name__}", failed_open=True))
+            return None
+        except Exception as fault:
+            log.error("lever cache failed open on request %s: %s", x.inbound.request_id, type(fault).__name__, exc_info=fault)
+            x.decisions.append(Decision("cache", "failed", f"{type(fault).__name__}; went on without it", failed_open=True))
+            return None
+        if isinstance(pending, str):
+            return None
+        trip.pending = pending
+        candidate = pending.look.candidate
+        if pending.serves is None or candidate is None:
+            return None
+        entry, age_s = pending.serves, max(0, int(self._clock.now() - pending.serves.answer.created_at))
+        reason = f"similarity {candidate.cosine:.3f}, {pending.look.reason}, {age_s} s ago, asked as: {redact(entry.question)[:200]}"
+        x.decisions.append(Decision("cache", "semantic", reason, saved_usd=entry.answer.cost_usd))
+        x.cache_similarity = round(candidate.cosine, 4)
+        return entry
+
+    async def _look(self, inbound: Inbound) -> Pending | str:
+        asked = self.fit(inbound)
+        if isinstance(asked, str):
+            return asked
+        scope = self.scope(inbound, asked)
+        return await self.lane.look(scope, asked.text, voice(inbound), self._clock.now(), max_wrong=inbound.max_wrong_per_hit)
+
+    def fit(self, inbound: Inbound) -> Question | str:
+        """The question, or why it is not compared by meaning."""
+        if self.config.endpoints and inbound.endpoint not in self.config.endpoints:
+            return "endpoint"
+        if inbound.exact_only:
+            return "the caller wants exact hits only"
+        asked = question(inbound.dialect, inbound.body)
+        if asked is None:
+            return "the last turn is no plain text of a user"
+        personal = redact(asked.text) != asked.text
+        reason = unfit(inbound, asked.text, follows=asked.follows, personal=personal, most_chars=self.config.max_question_chars)
+        return asked if reason is None else reason
+
+    def scope(self, inbound: Inbound, asked: Question) -> bytes:
+        """The namespace: everything but the question, who may see it, and what the vectors and thresholds were made with."""
+        language = (inbound.language or "").encode()
+        return scope_key(inbound, content_digest(asked.frame + b"\0" + language + b"\0" + self.lane.embedder.id.encode()))
+
+    def fresh(self, trip: Trip, answer: Answer) -> None:
+        """An answer was kept in the exact lane: read it, have it judged and take it in, after the reply."""
+        pending, inbound = trip.pending, trip.x.inbound
+        if pending is None or self.same is None or len(self._tasks) >= _MOST_JUDGING:
+            return
+        if self.config.trusted_keys and inbound.principal.key_id not in self.config.trusted_keys:
+            return
+        task = asyncio.get_running_loop().create_task(self._learn(pending, inbound, answer, trip.x.sources), name="farthing-semantic")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _learn(self, pending: Pending, inbound: Inbound, answer: Answer, sources: tuple[str, ...]) -> None:
+        try:
+            said = read_answer(answer.dialect, answer.body, stream=answer.stream)
+            if self.same is None or not _may_be_shared(said):
+                return
+            answer = msgspec.structs.replace(answer, expires_at=answer.created_at + self.config.ttl_s)
+            entry = Entry(
+                answer.entry_id, pending.scope, inbound.tenant, inbound.endpoint, pending.question, answer, said.text, voice(inbound), sources
+            )
+            kept = await self.lane.keep(pending, entry, self.same)
+            if kept is not None:
+                self.kept(kept, entry, vector_bytes(pending))
+        except FarthingError as error:
+            log.info("an answer was not taken in for reuse by meaning: %s: %s", error.code, error.message)
+        except Exception as fault:
+            log.error("learning from request %s failed: %s", inbound.request_id, type(fault).__name__, exc_info=fault)
+
+    @property
+    def idle(self) -> bool:
+        return not self._tasks
+
+    async def close(self, within_s: float) -> None:
+        """What is being judged gets this time, then it is let go."""
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=within_s)
+            for task in late:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*late, return_exceptions=True)
+
+
+def voice(inbound: Inbound) -> str:
+    """Who speaks: the end user where there is one, else the key."""
+    return inbound.user_hash or inbound.principal.key_id or ""
+
+
+def vector_bytes(pending: Pending) -> bytes:
+    """Half precision, as it is stored."""
+    import numpy as np
+
+    return pending.vector.astype(np.float16).tobytes()
+
+
+def _may_be_shared(said: Said) -> bool:
+    """Whole, without tools, refusal or personal data."""
+    return said.finish is Finish.STOP and not said.tool_calls and not said.refusal and bool(said.text.strip()) and redact(said.text) == said.text
