@@ -114,7 +114,8 @@ def test_redirects_are_not_followed() -> None:
 
 def test_too_much_is_not_taken() -> None:
     reply, _ = talk(whole("200 OK", b"x" * 5000), lambda fetch, port: fetch(asked("orders.example", port, private_ok=True)))
-    assert isinstance(reply, FarthingError)
+    assert isinstance(reply, UpstreamBroken)
+    assert "max_kb" in reply.message
 
 
 def test_packed_answers_are_not_unpacked() -> None:

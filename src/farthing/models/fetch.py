@@ -115,5 +115,10 @@ async def _read(raw: RawReply, asked: WebRequest) -> WebReply:
     if encoding.lower() != b"identity":
         raw.close()
         raise UpstreamBroken(f"{where} sent a packed answer ({encoding.decode('latin-1')[:40]}), and none was asked for.")
-    body = await raw.read()
+    try:
+        body = await raw.read()
+    except UpstreamBroken:
+        if raw.received <= asked.max_bytes:
+            raise
+        raise UpstreamBroken(f"{where} sent more than {asked.max_bytes:,} bytes. Ask it for less, or raise `max_kb` of the step.") from None
     return WebReply(raw.status, raw.headers.get(b"content-type", b"").decode("latin-1"), body)

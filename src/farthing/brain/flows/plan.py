@@ -74,8 +74,8 @@ class Plan(msgspec.Struct, frozen=True):
 class Plans:
     """The flows of a configuration. Raises `ConfigError` with every mistake."""
 
-    def __init__(self, flows: Mapping[str, Flow]) -> None:
-        if found := [line for name, flow in flows.items() for line in flow_mistakes(name, flow)]:
+    def __init__(self, flows: Mapping[str, Flow], *, collections: bool = False) -> None:
+        if found := [line for name, flow in flows.items() for line in flow_mistakes(name, flow, collections=collections)]:
             raise ConfigError("\n".join(found))
         self._plans = {name: _plan(name, flow) for name, flow in flows.items()}
 
@@ -113,8 +113,8 @@ def _paths(table: FlowStep) -> Iterator[str]:
 _MODELS = ("llm", "decide_and_answer")
 
 
-def flow_mistakes(name: str, flow: Flow) -> Iterator[str]:
-    """What is wrong with one flow; nothing when it can run."""
+def flow_mistakes(name: str, flow: Flow, *, collections: bool = False) -> Iterator[str]:
+    """What is wrong with one flow; nothing when it can run. `collections`: there is somebody who finds passages."""
     key = f"flows.{name}"
     if not flow.steps:
         yield f"{key} has no steps. Write [{key}.steps.NAME] with `do`."
@@ -124,6 +124,8 @@ def flow_mistakes(name: str, flow: Flow) -> Iterator[str]:
             yield f"{key}.private_hosts names '{host}', which is not in {key}.hosts. Name it there as well, with its port."
     for step, table in flow.steps.items():
         yield from _step_mistakes(f"{key}.steps.{step}", step, table, flow)
+        if table.do == "retrieve" and not collections:
+            yield f"{key}.steps.{step} does 'retrieve', and no collection of documents can be asked. Take the step out until there is one."
     for text in flow.answer:
         yield from _name_mistakes(f"{key}.answer", text, flow)
     yield from _circles(key, flow)
@@ -181,8 +183,6 @@ def _kind_mistakes(key: str, table: FlowStep, flow: Flow) -> Iterator[str]:
             msgspec.json.decode(fill(table.body, {}, None, anyway='"x"'))
         except ValueError as mistake:
             yield f'{key}.body is no JSON: {mistake}. A name stands for a whole value, without quotes around it: {{"id": {{order.id}}}}.'
-    if table.do == "retrieve":
-        yield f"{key} does 'retrieve', and no collection of documents exists. Take the step out until there is one."
     for action in table.answers:
         if action not in table.actions:
             yield f"{key}.answers names '{action}', which is no action. Known: {', '.join(table.actions) or 'none'}."

@@ -16,7 +16,7 @@ from farthing.brain.flows.names import Unknown, fill
 from farthing.brain.flows.plan import Plan, Step
 from farthing.brain.flows.result import FlowResult, StepResult
 from farthing.brain.house import House
-from farthing.brain.ports import Caller, Fetch
+from farthing.brain.ports import Caller, Fetch, Retrieve
 from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError, GuardrailBlocked
 from farthing.core.exchange import Exchange
@@ -30,6 +30,7 @@ class Tools(msgspec.Struct, frozen=True):
 
     fetch: Fetch
     environ: Mapping[str, str]
+    retrieve: Retrieve | None = None
 
 
 async def run_flow(plan: Plan, x: Exchange, given: dict[str, Any], house: House, caller: Caller, tools: Tools) -> FlowResult:
@@ -158,9 +159,18 @@ class _Running:
             deadline_s, now_s = self._envelope.deadline_s, self._house.clock.monotonic()
             asked = request_of(step, self._values, self._plan.flow, self._tools.environ, now_s=now_s, deadline_s=deadline_s)
             return await fetch_value(asked, self._tools.fetch), None
+        if kind == "retrieve":
+            return await self._passages(step), None
         if kind == "classify":
             return classified(step, self._values, self._x.inbound, self._house.tokens), None
         return {"rules": rules, "extract": extract, "branch": branch}[kind](step, self._values), None
+
+    async def _passages(self, step: Step) -> str:
+        """What was found, best first, as one text. Documents are data: a prompt frames them, and nothing in them is read as a name."""
+        if self._tools.retrieve is None:
+            raise StepFailed("there are no collections here")
+        found = await self._tools.retrieve(step.table.collection or "default", self._x.inbound.tenant, fill(step.table.of, self._values))
+        return "\n\n".join(found)
 
     async def _ask(self, step: Step) -> tuple[Any, str | None]:
         if self._one_at_a_time is None:
