@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -53,6 +54,9 @@ from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys, Semantic
 from farthing.stores.sqlite.lengths import recent_lengths
 from farthing.stores.sqlite.rollups import RollupKeeper
 
+if TYPE_CHECKING:
+    from farthing.brain.retrieve.lever import Retriever
+
 log = logging.getLogger("farthing")
 
 Load = Callable[[], Config]
@@ -74,6 +78,7 @@ class Running:
         self._clock = clock
         self._chores: list[asyncio.Task[None]] = []
         self._drain_until_s: float | None = None
+        self.retriever: Retriever | None = None
 
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
@@ -124,6 +129,10 @@ class Running:
         return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
 
     def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
+        if self.retriever is None and any(endpoint.collection for endpoint in config.endpoints.values()):
+            from farthing.lab.ingest.opened import open_retriever
+
+            self.retriever = open_retriever(config, self.tokens)
         return build_house(
             config,
             clock=self._clock,
@@ -135,6 +144,7 @@ class Running:
             listeners=(self.metrics, self.desk, *(() if self.telemetry is None else (self.telemetry,))),
             watch=self.watch,
             meaning=self.recall.meaning,
+            retriever=self.retriever,
         )
 
     async def reload(self) -> None:
@@ -216,6 +226,8 @@ class Running:
         await self.keys.close()
         await self.rollups.close()
         self.gallery.close()
+        if self.retriever is not None:
+            self.retriever.close()
         await self.book.close()
         if self.telemetry is not None:
             left_s = _FLUSH_S if self._drain_until_s is None else self._drain_until_s - self._clock.monotonic()
@@ -239,12 +251,21 @@ def build_house(
     watch: Watch | None = None,
     keeps_accounts: bool = True,
     meaning: Meaning | None = None,
+    retriever: "Retriever | None" = None,
 ) -> House:
     """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
 
     def build_arm(settings: Config) -> House:
         return build_house(
-            settings, clock=clock, book=book, models=models, tokens=tokens, cache=cache, listeners=listeners, keeps_accounts=keeps_accounts
+            settings,
+            clock=clock,
+            book=book,
+            models=models,
+            tokens=tokens,
+            cache=cache,
+            listeners=listeners,
+            keeps_accounts=keeps_accounts,
+            retriever=retriever,
         )
 
     catalog = Catalog(config)
@@ -265,6 +286,7 @@ def build_house(
         watch=watch,
         learned=_learned(config, catalog),
         meaning=meaning,
+        retriever=retriever,
         arms={
             label(name, arm): build_arm(overlay(config, experiment, settings))
             for name, experiment in config.experiments.items()

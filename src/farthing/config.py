@@ -230,7 +230,8 @@ class Endpoint(_Table, frozen=True):
     caps: Annotated[Caps, _key("Limits.")] = Caps()
     temperature: Annotated[NotNegative | None, _key("What a missing temperature means here; unset: the provider's default (1.0).")] = None
     learned: Annotated[Literal["auto", "route", "off"], _key("Learned router here: auto, route (no answer is read), or off (rules only).")] = "auto"
-    levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, output, check.")] = ()
+    levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, retrieve, output, check.")] = ()
+    collection: Annotated[str | None, _key("Documents (`farthing docs add`) that questions here are answered from; each tenant's own.")] = None
     model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
     max_output_tokens: Annotated[Count | None, _key("Output limit when the caller sets none.")] = None
@@ -316,7 +317,7 @@ class Arm(_Table, frozen=True):
     """One arm of an experiment: its share of the runs, and what is different in it. A key that is unset is as everywhere."""
 
     share: Annotated[float, _key("Share of the runs.", gt=0, le=1)]
-    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: cache, route, diet, output, check.")] = None
+    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: cache, route, diet, retrieve, output, check.")] = None
     otherwise: Annotated[Literal["cheap", "expensive"] | None, _key("In place of route.otherwise.")] = None
     rules: Annotated[tuple[Rule, ...] | None, _key("In place of route.rules.")] = None
     cheap: Annotated[tuple[str, ...] | None, _key("In place of tiers.cheap.")] = None

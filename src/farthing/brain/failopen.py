@@ -5,7 +5,7 @@ the rest. What is refused on purpose (`FarthingError`) passes. Authentication, b
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from farthing.brain.ports import Tokens
@@ -23,6 +23,18 @@ def attempt(x: Exchange, lever: LeverName, act: Callable[[], _T], otherwise: Cal
     """What `act` gives, or, when it breaks, what `otherwise` gives, with the failure on record."""
     try:
         return act()
+    except FarthingError:
+        raise
+    except Exception as fault:
+        log.error("lever %s failed open on request %s: %s", lever, x.inbound.request_id, type(fault).__name__, exc_info=fault)
+        x.decisions.append(Decision(lever, "failed", f"{type(fault).__name__}; went on without it", failed_open=True))
+        return otherwise()
+
+
+async def attempt_later(x: Exchange, lever: LeverName, act: Callable[[], Awaitable[_T]], otherwise: Callable[[], _T]) -> _T:
+    """The same for what has to be waited for."""
+    try:
+        return await act()
     except FarthingError:
         raise
     except Exception as fault:

@@ -1,7 +1,7 @@
 """The journey of a request, top to bottom.
 
     admit(cap) -> classify* -> cache? -- hit ---------------------------------------------------.
-                  miss -> diet -> route -> quote(cap) -> send(models) -> check -> store(cache)  |
+                  miss -> diet -> retrieve -> route -> quote(cap) -> send(models) -> check -> store(cache)  |
                                                    settle(cap) -> publish(measure) -> reply <---'
 
 * a request that is in the cache keeps the signals it was classified with, which saves a third of a hit.
@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import cascading, checking, delivery, dieting, learning, reuse, sending, settlement, shortening
+from farthing.brain import cascading, checking, delivery, dieting, learning, retrieving, reuse, sending, settlement, shortening
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -24,9 +24,11 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
     trip = Trip(x, house.arm(x.inbound), caller)
     try:
         sending.admit(trip)
+        retrieving.note_state(trip)
         if not await reuse.serve(trip):
             dieting.trim(trip)
             shortening.shorten(trip)
+            await retrieving.retrieve(trip)
             targets = await learning.route(trip)
             await settlement.reserve(trip, targets)
             await sending.send(trip, targets)

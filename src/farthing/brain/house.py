@@ -24,9 +24,10 @@ from farthing.measure.savings import HitAccounts
 if TYPE_CHECKING:
     from farthing.brain.learning import Learned
     from farthing.brain.meaning import Meaning
+    from farthing.brain.retrieve.lever import Retriever
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
-_TOUCHING_LEVERS = frozenset({"cache", "diet", "output", "check"})
+_TOUCHING_LEVERS = frozenset({"cache", "diet", "retrieve", "output", "check"})
 
 
 class House:
@@ -51,12 +52,14 @@ class House:
         arms: Mapping[str, "House"] | None = None,
         keeps_accounts: bool = True,  # a replay, which keeps no rows, does without
         learned: "Learned | None" = None,
+        retriever: "Retriever | None" = None,
     ) -> None:
         self.config = config
         self.clock = clock
         self.catalog = catalog
         self.router = router
         self.learned = learned  # the trained router, or why it cannot be used; None: none is configured
+        self.retriever = retriever  # the collections; None: no endpoint names one
         self.cache = cache
         self.guardrails = guardrails
         self.book = book

@@ -85,7 +85,7 @@ async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "seman
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
     x.signals = answer.signals or _classified(trip)
-    x.finish, x.cost_usd = answer.finish, ZERO_USD
+    x.finish, x.cost_usd, x.sources = answer.finish, ZERO_USD, answer.sources
     if guards_answers(house) and isinstance(outlet, Gathered) and x.inbound.dialect is not Dialect.EMBEDDINGS:
         hold_to_guardrails(trip, outlet)
     x.usage = answer.usage
@@ -140,7 +140,7 @@ async def _share(trip: Trip, flight: Flight) -> None:
     """Read the flight to its end and pass on what may go now; behind a check nothing may before it has landed."""
     x, house = trip.x, trip.house
     dialect, stream, x.target = await flight.departed()
-    x.cache, x.cost_usd = "coalesced", ZERO_USD
+    x.cache, x.cost_usd, x.sources = "coalesced", ZERO_USD, flight.sources
     x.decisions.append(house.cache.coalesced)
     outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=flight.checked or not (stream and x.inbound.peek.stream))
     async for piece in flight.pieces():
@@ -198,6 +198,7 @@ def _keep(trip: Trip) -> None:
         cost_usd=x.cost_usd,
         finish=x.finish,
         signals=x.signals,
+        sources=x.sources,
         now=house.clock.now(),
     )
     if house.meaning is not None and (answer := house.cache.entries.get(trip.cache_key, house.clock.now())) is not None:

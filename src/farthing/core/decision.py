@@ -10,7 +10,7 @@ LeverName = (
     | Literal["output", "batch", "prompt_cache", "quantize"]
 )
 
-SWITCHABLE = ("cache", "route", "diet", "output", "check")  # by a request or an endpoint; caps and guardrails are nobody's to switch off
+SWITCHABLE = ("cache", "route", "diet", "retrieve", "output", "check")  # by a request or an endpoint; caps and guardrails are nobody's to switch off
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -109,6 +109,7 @@ class Inbound(msgspec.Struct):
     tenant_tier: str | None = None
     language: str | None = None
     experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
+    rests_on: str | None = None  # "collection@version" that the answer will be made of
     traceparent: str | None = None  # W3C trace context, as the caller sent it; read by telemetry alone
     flow: str | None = None  # request id of the flow that this call is a step of; its caps hold over all its calls
     deadline_s: float | None = None  # monotonic: when that flow must have ended

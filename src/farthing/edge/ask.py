@@ -17,6 +17,7 @@ from farthing.edge.intake import endpoint_of
 from farthing.edge.within import InnerRequest, Shaped, served_within
 
 _DEFAULT_ENDPOINT = "ask"
+_FROM_DOCUMENTS = "Answer from the context alone, in at most 5 bullet points. Say that you do not know when it does not hold the answer."
 _DEFAULT_SYSTEM = "Answer the question. Be brief and exact; say so when you do not know."
 
 
@@ -51,11 +52,15 @@ def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes
     plan = None if metadata.flow is None else plan_of(gateway, metadata.flow)
     name = plan.endpoint if plan is not None else metadata.endpoint or endpoint_of(headers) or _DEFAULT_ENDPOINT
     endpoint: Endpoint = gateway.house.config.endpoint(name)
+    system = endpoint.system or (_FROM_DOCUMENTS if endpoint.collection else _DEFAULT_SYSTEM)
     body: dict[str, Any] = {
         "model": f"flow/{plan.name}" if plan is not None else endpoint.model or "farthing/auto",
         "messages": [{"role": "user", "content": wanted.text}]
         if plan is not None
-        else [{"role": "system", "content": endpoint.system or _DEFAULT_SYSTEM}, {"role": "user", "content": wanted.text}],
+        else [
+            {"role": "system", "content": system},
+            {"role": "user", "content": wanted.text},
+        ],
         "temperature": metadata.temperature,
         "user": wanted.user_id,
     }

@@ -30,6 +30,7 @@ class Answer(msgspec.Struct, frozen=True):
     created_at: float
     expires_at: float
     signals: Signals | None = None  # of the request that was answered: the same one is not classified again
+    sources: tuple[str, ...] = ()  # "collection/document@version" that it rests on
 
 
 class Reuse(msgspec.Struct, frozen=True):

@@ -27,7 +27,8 @@ def scope_key(inbound: Inbound, content: bytes, *, user_scope: str | None = None
     bound_to = inbound.principal.allowed_models
     scope = (inbound.tenant, user_scope, inbound.endpoint, inbound.dialect, inbound.peek.model, sorted(inbound.levers_off), bound_to)
     arm = b"" if inbound.experiment is None else _encode(inbound.experiment)  # arms of an experiment do not answer each other's questions
-    return blake2b(content + _encode(scope) + arm, digest_size=32).digest()
+    documents = b"" if inbound.rests_on is None else _encode({"documents": inbound.rests_on})
+    return blake2b(content + _encode(scope) + arm + documents, digest_size=32).digest()
 
 
 class ExactCache:

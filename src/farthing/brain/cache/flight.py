@@ -48,6 +48,7 @@ class Flight:
         self.checked = False  # nobody may see the answer before the leader's check has
         self.verdict: Verdict | None = None  # set before landing when that check changed the answer
         self.target: Target | None = None
+        self.sources: tuple[str, ...] = ()  # that the shared answer rests on
         self._pieces: list[bytes] = []
         self._done = False
         self._error: FarthingError | None = None

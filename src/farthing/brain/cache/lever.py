@@ -82,6 +82,7 @@ class CacheLever:
         cost_usd: Decimal | None,
         finish: str | None,
         signals: Signals | None,
+        sources: tuple[str, ...] = (),
         now: float,
     ) -> None:
         """Keep a whole, untroubled answer. The caller has made sure that nothing was cut, refused or repaired."""
@@ -101,6 +102,7 @@ class CacheLever:
             now,
             now + self.config.ttl_s,
             signals,
+            sources,
         )
         if self.entries.put(key, answer, inbound.tenant):
             self._fresh(key, inbound.tenant, answer)

@@ -37,6 +37,7 @@ class AnswerMeta(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None
     finish: str | None
     signals: Signals | None = None
+    sources: tuple[str, ...] = ()
 
 
 class Stored(Protocol):
@@ -129,7 +130,16 @@ class AnswerSync:
     def _keep(self, key: bytes, tenant: str, answer: Answer) -> bool:
         """Write behind; under load the shelf may decline, and the answer lives in this worker only."""
         meta = AnswerMeta(
-            answer.dialect, answer.stream, answer.service, answer.model, answer.tier, answer.usage, answer.cost_usd, answer.finish, answer.signals
+            answer.dialect,
+            answer.stream,
+            answer.service,
+            answer.model,
+            answer.tier,
+            answer.usage,
+            answer.cost_usd,
+            answer.finish,
+            answer.signals,
+            answer.sources,
         )
         kept = self._shelf.keep(key, tenant, answer.entry_id, answer.created_at, answer.expires_at, answer.body, _encode_meta(meta))
         if kept and self._lone:
@@ -167,5 +177,6 @@ class AnswerSync:
             stored.created_at,
             stored.expires_at,
             meta.signals,
+            meta.sources,
         )
         self._cache().entries.put(stored.key, answer, stored.tenant)

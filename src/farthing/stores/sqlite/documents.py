@@ -61,6 +61,12 @@ class Documents:
             found = patiently(self._connection, "SELECT version FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
         return None if found is None else found[0]
 
+    def embedder(self, tenant: str, collection: str) -> str | None:
+        """What its vectors came from; `None`: there is no such collection."""
+        with self._reading():
+            found = patiently(self._connection, "SELECT embedder FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
+        return None if found is None else found[0]
+
     def documents(self, tenant: str, collection: str | None = None) -> list[Document]:
         sql, values = f"SELECT {_DOCUMENT} FROM {_FROM}", [tenant]
         if collection is not None:

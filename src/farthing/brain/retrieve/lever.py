@@ -1,0 +1,52 @@
+"""Finding for the journey: one thread of its own, so that the event loop goes on while a collection is searched."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from farthing.brain.ports import Embedder, Tokens
+from farthing.brain.retrieve.base import Found
+from farthing.brain.retrieve.library import Library, Stock
+from farthing.core.errors import NotFound, Unavailable
+
+
+class Stocked(Stock, Protocol):
+    """The store of documents, and what its vectors came from."""
+
+    def embedder(self, tenant: str, collection: str) -> str | None: ...
+
+
+class Retriever:
+    """Collections behind one door. `states` is the store as the event loop reads it, the library's own connection belongs to the thread."""
+
+    def __init__(self, library: Library, states: Stocked, embedder: Embedder, tokens: Tokens) -> None:
+        self._library, self._states, self._embedder, self._tokens = library, states, embedder, tokens
+        self._thread = ThreadPoolExecutor(1, "farthing-retrieve")
+
+    def state(self, tenant: str, collection: str) -> str:
+        """A word that changes with every change of the collection; answers made under another word may be stale."""
+        return f"{collection}@{self._states.version(tenant, collection) or 0}"
+
+    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found:
+        """Raises `NotFound` for a collection that the tenant does not have, `Unavailable` where its vectors came from another embedder."""
+        made_with = self._states.embedder(tenant, collection)
+        if made_with is None:
+            raise NotFound(
+                f"Tenant '{tenant}' has no collection '{collection}', which this endpoint answers from. Add documents with 'farthing docs add PATH "
+                f"--collection {collection} --tenant {tenant}', or correct `endpoints.<name>.collection`."
+            )
+        if made_with != self._embedder.id:
+            raise Unavailable(
+                f"Collection '{collection}' was embedded with {made_with}, and questions are with {self._embedder.id}. "
+                f"Run 'farthing docs reindex PATH --collection {collection} --tenant {tenant}'."
+            )
+        vector = await self._embedder.embed(question)
+
+        def search() -> Found:
+            finder = self._library.finder(tenant, collection)
+            return finder.find(question, vector, budget_tokens=budget_tokens, count=lambda text: self._tokens.count(text, model))
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, search)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)

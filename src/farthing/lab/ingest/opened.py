@@ -1,0 +1,14 @@
+"""The documents of a store, ready to be asked. Loads numpy, and the embedder with the first question: only where an endpoint names a collection."""
+
+from farthing.brain.ports import Tokens
+from farthing.brain.retrieve.lever import Retriever
+from farthing.brain.retrieve.library import Library
+from farthing.brain.retrieve.rank import shipped as ranker
+from farthing.config import Config
+from farthing.models.embed import shipped
+from farthing.stores.sqlite.documents import Documents
+
+
+def open_retriever(config: Config, tokens: Tokens) -> Retriever:
+    """One connection for the event loop, one for the thread that searches."""
+    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens)
