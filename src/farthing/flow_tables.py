@@ -83,6 +83,7 @@ class Flow(_Table, frozen=True):
     steps: Annotated[dict[str, FlowStep], _key("Steps by name.")] = {}
     input: Annotated[dict[str, FlowInput], _key("What metadata.input may hold.")] = {}
     answer: Annotated[tuple[str, ...], _key("The answer: the first of these of which all is known. Unset: the last step's.")] = ()
+    show: Annotated[tuple[str, ...], _key("Steps whose values the caller gets, whole; of the others only what became of them.")] = ()
     endpoint: Annotated[str | None, _key("Endpoint whose caps hold over the whole flow; default: the flow's name.")] = None
     hosts: Annotated[tuple[str, ...], _key("Hosts that http steps may reach, as host or host:port.")] = ()
     private_hosts: Annotated[tuple[str, ...], _key("Those of them that may have private addresses, as host:port.")] = ()

@@ -14,6 +14,7 @@ from tests.fakes.upstream import FakeUpstream
 
 FLOWS = """
 [flows.help]
+show = ["found"]
 answer = ["{canned}", "{reply}", "Order {found.id} is noted."]
 replaces = [{ input_tokens = 500, output_tokens = 50 }, { input_tokens = 800, output_tokens = 90 }]
 hosts = ["localhost:9"]
@@ -72,6 +73,8 @@ def test_no_call_is_made_where_none_is_needed(flows: Gateway, upstream: FakeUpst
 def test_a_model_call_is_under_the_run_of_its_flow(flows: Gateway) -> None:
     answer = ask(flows, "tell me about farthings")
     assert answer.fields["answer"] == "echo: tell me about farthings"
+    assert "value" not in answer.fields["steps"]["reply"]
+    assert answer.fields["steps"]["found"]["value"] == {"id": None}
     with closing(sqlite3.connect(flows.store)) as store:
         rows = store.execute("SELECT requested_model, cost_picousd FROM requests WHERE run_id = ? ORDER BY 1", (answer.fields["run_id"],)).fetchall()
     assert [name for name, _ in rows] == ["farthing/cheap", "flow/help"]

@@ -1,7 +1,7 @@
 """A flow at /v1/ask: `metadata.flow` names it, `metadata.input` holds what it takes.
 
 -> `{answer, request_id, flow, run_id, partial, steps, calls, model, tier, cache, usage, cost_usd, sources, truncated}`; `partial` says which step
-failed and why, `steps` holds what each gave. Always status 200 once a step has given anything.
+failed and why, `steps` what became of each, with the values of those that the flow shows. Always status 200 once a step has given anything.
 """
 
 from typing import Any
@@ -72,7 +72,7 @@ def _fields(result: FlowResult) -> dict[str, Any]:
         "run_id": x.inbound.run_id,
         "flow": result.flow,
         "partial": result.partial,
-        "steps": {name: _step(step) for name, step in result.steps.items()},
+        "steps": {name: _step(step) | ({"value": result.shown[name]} if name in result.shown else {}) for name, step in result.steps.items()},
         "calls": result.calls,
         "model": None if target is None else target.model,
         "tier": None if target is None else target.tier or None,
@@ -86,4 +86,4 @@ def _fields(result: FlowResult) -> dict[str, Any]:
 
 def _step(step: StepResult) -> dict[str, Any]:
     told = {"state": step.state, "ms": round(step.took_s * 1000, 1)}
-    return told | ({"value": step.value} if step.state == "done" else {"reason": step.reason})
+    return told if step.state == "done" else told | {"reason": step.reason}

@@ -8,6 +8,7 @@ Costs: a connection of its own for every request, TLS included.
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Sequence
 
 from farthing.core.clock import Clock
@@ -15,6 +16,8 @@ from farthing.core.errors import AddressRefused, UpstreamBroken, UpstreamTimeout
 from farthing.core.web import WebReply, WebRequest
 from farthing.models.transport import Dialer, Origin, Pool, RawReply
 from farthing.models.transport.dial import Resolve, resolve_system, tls_context
+
+log = logging.getLogger("farthing.flows")
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _REDIRECTS = range(300, 400)
@@ -74,7 +77,9 @@ class Fetcher:
             except (OSError, UnicodeError) as error:
                 raise UpstreamUnreachable(f"The name {asked.host} cannot be resolved.") from error
         if not asked.private_ok and (bad := next((address for address in found if not is_public(address)), None)) is not None:
-            text = f"{asked.host} has the address {bad}, which is not a public one, and was not asked."
+            # Callers read the error, and need not learn how the network inside is laid out.
+            log.warning("%s has the address %s, which is not a public one, and was not asked", asked.host, bad)
+            text = f"{asked.host} has an address that is not a public one, and was not asked."
             raise AddressRefused(f"{text} If it is meant, name '{asked.host}:{asked.port}' in `private_hosts` of the flow.")
         return list(found)
 

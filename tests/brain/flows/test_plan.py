@@ -59,6 +59,10 @@ def test_an_answer_that_names_nothing_is_one_too() -> None:
     assert "flows.f.answer names {gone}" in mistakes({"kind": GOOD}, answer=["{gone}"])
 
 
+def test_what_is_shown_must_be_there() -> None:
+    assert "flows.f.show names 'gone'" in mistakes({"kind": GOOD}, show=["gone"])
+
+
 def test_a_bad_flow_stops_the_start() -> None:
     with pytest.raises(ConfigError, match="waits for itself"):
         Plans({"f": flow({"a": {"do": "llm", "prompt": "{a}"}})})

@@ -340,3 +340,12 @@ def test_passages_come_from_the_callers_tenant_and_name_nothing() -> None:
     assert "Refunds take {text} days." in json.loads(world.models.calls[0].body)["messages"][0]["content"]
     assert result.partial is None
     assert run(world, "refunds?", {"find": find}).partial == "step 'find' failed: there are no collections here"
+
+
+def test_values_are_shown_where_the_flow_says_so_and_past_the_guardrails() -> None:
+    web = Web(ok({"status": "bluebird"}))
+    steps = {"order": ORDER, "lookup": LOOKUP}
+    assert run(World(), "AB-17", steps, web=web, answer=["ok"], show=["order"]).shown == {"order": {"id": "AB-17", "amount": None}}
+    guard = Guard(rows=(GuardRow(name="codename", pattern="bluebird", where="output"),))
+    with pytest.raises(GuardrailBlocked):
+        run(World(guard=guard), "AB-17", steps, web=web, answer=["{lookup.body}"], show=["lookup"])

@@ -62,8 +62,8 @@ class Plan(msgspec.Struct, frozen=True):
         return self._with_needs({root for path in names_in(text) if (root := path.partition(".")[0]) in self.steps})
 
     def acting(self) -> set[str]:
-        """Steps that change the world, and those that they need: they run whatever is known already."""
-        return self._with_needs({name for name, step in self.steps.items() if step.table.do == "http" and step.table.method == "POST"})
+        """Steps that change the world or are shown, and those that they need: they run whatever is known already."""
+        return self._with_needs({name for name, step in self.steps.items() if step.table.method == "POST" or name in self.flow.show})
 
     def _with_needs(self, found: set[str]) -> set[str]:
         while more := {need for name in found for need in self.steps[name].needs} - found:
@@ -122,6 +122,9 @@ def flow_mistakes(name: str, flow: Flow, *, collections: bool = False) -> Iterat
     for host in flow.private_hosts:
         if host not in flow.hosts:
             yield f"{key}.private_hosts names '{host}', which is not in {key}.hosts. Name it there as well, with its port."
+    for step in flow.show:
+        if step not in flow.steps:
+            yield f"{key}.show names '{step}', and there is no such step. There are: {', '.join(flow.steps)}."
     for step, table in flow.steps.items():
         yield from _step_mistakes(f"{key}.steps.{step}", step, table, flow)
         if table.do == "retrieve" and not collections:

@@ -30,7 +30,8 @@ class FlowResult(msgspec.Struct):
     steps: dict[str, StepResult]
     exchanges: list[Exchange]  # one for every model call that was tried
     exchange: Exchange  # the flow's own
-    told_by: frozenset[str]  # the steps that the answer and what was tried before it rest on, and those that change the world
+    shown: dict[str, Any]  # values of steps that the caller may see
+    told_by: frozenset[str]  # the steps that the answer and what was tried before it rest on, and those that run in any case
 
     @property
     def partial(self) -> str | None:

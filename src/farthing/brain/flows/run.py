@@ -12,7 +12,7 @@ from farthing.brain.flows.asking import Hub, ask, exchange_of
 from farthing.brain.flows.booking import close_flow, open_flow
 from farthing.brain.flows.fetching import fetch_value, request_of
 from farthing.brain.flows.local import StepFailed, branch, check_input, classified, extract, holds, rules
-from farthing.brain.flows.names import Unknown, fill
+from farthing.brain.flows.names import Unknown, as_text, fill
 from farthing.brain.flows.plan import Plan, Step
 from farthing.brain.flows.result import FlowResult, StepResult
 from farthing.brain.house import House
@@ -85,6 +85,7 @@ class _Running:
         self._envelope = Envelope(inbound, house.config)
         self._one_at_a_time = asyncio.Lock() if self._envelope.token_cap is not None else None
         self._acting = plan.acting()
+        self._shown: dict[str, Any] = {}
         self.results: dict[str, StepResult] = {}
         self.exchanges: list[Exchange] = []
 
@@ -200,6 +201,7 @@ class _Running:
 
     def result(self) -> FlowResult:
         """All that came of it, in the order of the file. Raises `GuardrailBlocked`."""
+        self._shown = {name: self._guarded_value(self._values[name]) for name in self._plan.flow.show if name in self._values}
         place, answers = self._answered(), self._plan.answer
         if place is None:
             return self.nothing()
@@ -211,7 +213,7 @@ class _Running:
 
     def _result(self, answer: str | None, told_by: set[str]) -> FlowResult:
         steps = {name: self.results[name] for name in self._plan.steps if name in self.results}
-        return FlowResult(self._plan.name, answer, steps, self.exchanges, self._x, frozenset(told_by))
+        return FlowResult(self._plan.name, answer, steps, self.exchanges, self._x, self._shown, frozenset(told_by))
 
     def _guarded(self, text: str) -> str:
         """What did not come from a model has not been looked at yet."""
@@ -222,3 +224,10 @@ class _Running:
         if verdict.blocked_by is not None:
             raise GuardrailBlocked(f"The answer was withheld by guardrail '{verdict.blocked_by}'.")
         return verdict.text
+
+    def _guarded_value(self, value: Any) -> Any:
+        """A value as it is where no guardrail reads answers; else as text, if it was changed."""
+        if value is None or not self._house.guardrails.active("output"):
+            return value
+        text = as_text(value)
+        return value if (clean := self._guarded(text)) == text else clean
