@@ -139,7 +139,7 @@ def test_parts_add_up(run: Run) -> None:
         for lever, low in account.get("low", {}).items():
             assert low <= account["saved"][lever] <= account["high"][lever]
     cut = [json.loads(run.rows[one.request_id]["account"]) for one in run.asked if one.kind == "short"]
-    assert any(account["high"]["output"] > 0 for account in cut)
+    assert any(account.get("high", {}).get("output", 0) > 0 for account in cut)  # a dialect that must name a limit is not cut by ours
     figure("R2 parts", f"the parts of {accounts} accounts add up to baseline less cost, to the picodollar")
 
 
