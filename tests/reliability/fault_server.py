@@ -10,6 +10,7 @@ reader of the dialect has to judge them.
 import asyncio
 import contextlib
 import datetime
+import random
 import re
 import socket
 import ssl
@@ -66,8 +67,9 @@ def _usage(old: bytes, new: bytes) -> Script:
 
 
 _OK = b"HTTP/1.1 200 OK\r\n"
-_BIG_EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * (10 * MEGABYTE) + b'"}}]}\n\n'
-_BIG_ANSWER = ANSWER.replace(b"hello", b"x" * (10 * MEGABYTE))
+_MUCH = random.Random(1).randbytes(5 * MEGABYTE).hex().encode()  # text that does not repeat: a stream that does is ended
+_BIG_EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"' + _MUCH + b'"}}]}\n\n'
+_BIG_ANSWER = ANSWER.replace(b"hello", _MUCH)
 
 FAULTS: dict[str, Fault] = {
     "refused": _unreachable("refused"),

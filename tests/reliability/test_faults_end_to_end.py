@@ -41,7 +41,7 @@ class Case:
 
     @property
     def body(self) -> bytes:
-        fields = {"model": self.fault, "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}], "stream": self.stream}
+        fields = {"model": self.fault, "max_tokens": 10_000_000, "messages": [{"role": "user", "content": "hi"}], "stream": self.stream}
         return json.dumps(fields).encode()
 
 
