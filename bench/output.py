@@ -27,7 +27,7 @@ def chunks(text: str, size: int = 4) -> list[bytes]:
 
 
 def watch() -> StreamWatch:
-    return StreamWatch(Dialect.CHAT, limit=MOST_TOKENS, asked=lambda: "why", estimate=lambda size: size // 4, repeats=True)
+    return StreamWatch(Dialect.CHAT, limit=MOST_TOKENS, asked=lambda: "why", estimate=lambda size: size // 4, repeats="cut_repeats")
 
 
 def tokens_before_cut(unit: str) -> int | None:

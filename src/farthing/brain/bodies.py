@@ -6,7 +6,7 @@ Top-level fields are patched one by one; everything else, fields invented next y
 import msgspec
 
 from farthing.brain.cap import limit_field, max_output_tokens
-from farthing.brain.shortening import learned_for
+from farthing.brain.shortening import learned_for, setting_of
 from farthing.brain.trip import Trip
 from farthing.core.decision import Decision
 from farthing.core.errors import UnsupportedFeature
@@ -79,7 +79,7 @@ def _output_limit(trip: Trip, target: Target) -> int | None:
     if (learned := learned_for(trip, target)) is not None and (limit is None or learned.limit < limit):
         why = f"99 % of the last {learned.answers} answers here ended within {learned.within}"
         x.decisions.append(Decision("output", "limit", f"max_tokens unset -> {learned.limit}: {why}"))
-        trip.limit_reason = f"{learned.limit} tokens: {why} (`endpoints.<name>.output.learn_limit`)"
+        trip.limit_reason = f"{learned.limit} tokens: {why} (`{setting_of(trip, 'learn_limit')}`)"
         trip.own_output_limit, trip.learns_limit = learned.limit, True
         return learned.limit
     if asked is None and limit is not None:

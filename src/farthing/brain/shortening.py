@@ -60,6 +60,12 @@ def learned_for(trip: Trip, target: Target) -> Learned | None:
     return learned_limit(trip.house.lengths.known(inbound.endpoint, target.model), output.limit_margin)
 
 
+def setting_of(trip: Trip, key: str) -> str:
+    """The setting that a caller's operator may want to change."""
+    name = trip.x.inbound.endpoint
+    return f"endpoints.{name if name in trip.house.config.endpoints else 'default'}.output.{key}"
+
+
 def watch_for(trip: Trip) -> StreamWatch | None:
     """Who watches this stream; nobody where the answer is data of the caller's own making, or carries several choices."""
     inbound = trip.x.inbound
@@ -75,7 +81,9 @@ def watch_for(trip: Trip) -> StreamWatch | None:
     def asked() -> str:
         return "\n".join(turn.text for turn in peek.turns if turn.role == "user")
 
-    return StreamWatch(trip.call.dialect, limit=limit, asked=asked, estimate=trip.house.tokens.estimate, repeats=repeats)
+    estimate = trip.house.tokens.estimate
+    setting = setting_of(trip, "cut_repeats") if repeats else None
+    return StreamWatch(trip.call.dialect, limit=limit, asked=asked, estimate=estimate, repeats=setting)
 
 
 def recall(house: House, known: Iterable[tuple[str, str, str | None, int, str | None, int, int]]) -> None:

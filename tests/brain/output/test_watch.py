@@ -15,7 +15,7 @@ def events(text: str, size: int = 12) -> list[bytes]:
     return [b"data: " + json.dumps({"id": "c", "choices": [{"index": 0, "delta": {"content": part}}]}).encode() + b"\n\n" for part in parts]
 
 
-def watch(limit: int | None = None, asked: str = "why", repeats: bool = True) -> StreamWatch:
+def watch(limit: int | None = None, asked: str = "why", repeats: str | None = "endpoints.faq.output.cut_repeats") -> StreamWatch:
     return StreamWatch(Dialect.CHAT, limit=limit, asked=lambda: asked, estimate=lambda size: size // 4, repeats=repeats)
 
 
@@ -32,6 +32,7 @@ def test_a_loop_is_cut_long_before_its_end() -> None:
     reason, came = run(watch(), pieces)
     assert reason is not None
     assert "repeats itself" in reason
+    assert "endpoints.faq.output.cut_repeats" in reason
     assert came < len(pieces) / 5
 
 
@@ -48,7 +49,7 @@ def test_what_the_user_wrote_is_no_loop(asked: str) -> None:
 
 
 def test_switched_off_it_sees_nothing() -> None:
-    assert run(watch(repeats=False), events(LOOP * 300))[0] is None
+    assert run(watch(repeats=None), events(LOOP * 300))[0] is None
 
 
 def test_a_code_block_gets_more_room() -> None:

@@ -22,9 +22,10 @@ _ESCAPE_BYTES = 12  # a surrogate pair
 
 
 class StreamWatch:
-    """Of one answer. `limit` is the output limit that went upstream; `asked` what the user wrote, read only when something repeats."""
+    """Of one answer. `limit` is the output limit that went upstream, `repeats` the setting under which loops are cut (`None`: they are not), and
+    `asked` what the user wrote, read only when something repeats."""
 
-    def __init__(self, dialect: Dialect, *, limit: int | None, asked: Callable[[], str], estimate: Callable[[int], int], repeats: bool) -> None:
+    def __init__(self, dialect: Dialect, *, limit: int | None, asked: Callable[[], str], estimate: Callable[[int], int], repeats: str | None) -> None:
         self._reader = TextReader(dialect)
         self._limit = limit
         self._asked = asked
@@ -46,21 +47,21 @@ class StreamWatch:
         self._pieces.clear()
         self._waiting = 0
         self._text_bytes += len(text)
-        return self._past_limit() or (self._loop(text) if self._repeats else None)
+        return self._past_limit() or (self._loop(text, self._repeats) if self._repeats else None)
 
     def _past_limit(self) -> str | None:
         if self._limit is None or self._estimate(self._text_bytes) <= self._limit * _OVER + _SLACK_TOKENS:
             return None
         return f"the model wrote on past its limit of {self._limit} tokens"
 
-    def _loop(self, text: bytes) -> str | None:
+    def _loop(self, text: bytes, setting: str) -> str | None:
         self._fences += (self._tail[-len(_FENCE) + 1 :] + text).count(_FENCE)
         self._tail = (self._tail + text)[-MOST_BYTES:]
         found = loop_unit(self._tail, in_code=self._fences % 2 == 1)
         if found is None or self._was_asked(found[0]):
             return None
         unit, times = found
-        return f"the answer repeats itself: the same {len(unit)} bytes {times} times (`endpoints.<name>.output.cut_repeats`)"
+        return f"the answer repeats itself: the same {len(unit)} bytes {times} times (`{setting}`)"
 
     def _was_asked(self, unit: bytes) -> bool:
         """The user wrote what is repeated, wherever in it the unit happens to begin."""
