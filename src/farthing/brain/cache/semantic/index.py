@@ -1,7 +1,7 @@
 """The vectors of one namespace: nearest first. A namespace has its own, so that no search can see another's keys.
 
-Up to `_BRUTE` keys all are compared (0.3 ms); from there on a navigable graph with 8-bit vectors (usearch) takes over: 0.7 ms a
-search at 100,000 keys, 0.9 KB a key (bench/cache_index.py). Cosines are then exact to 0.01.
+Up to `_BRUTE` keys all are compared; from there on a navigable graph with 8-bit vectors (usearch) takes over: 0.7 ms a
+search at 100,000 keys, 0.9 KB a key (bench/cache_index.py). Cosines are then those of rounded vectors.
 """
 
 from typing import TYPE_CHECKING, Any
