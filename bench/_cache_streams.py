@@ -250,7 +250,8 @@ class _Entry:
 
 
 def vcache(stream: Stream, seed: int, delta: float) -> Outcome:
-    """The rule of vCache (Schroeder and others, 2025, arXiv 2502.03771) as remembered, not checked against its code: explore with the least probability that keeps
+    """The rule of vCache (Schroeder and others, 2025, arXiv 2502.03771) as remembered, not checked against its code:
+    explore with the least probability that keeps
     the chance of a wrong answer under `delta` per request, by a logistic curve of every cached question and a bound on its midpoint."""
     chance = random.Random(seed)
     keys, outcome, entries = Keys(stream), Outcome(), dict[int, _Entry]()

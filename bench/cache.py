@@ -3,7 +3,8 @@
     python bench/cache.py [--streams banking77,text2sql] [--seeds 20] [--noisy-seeds 5] [--other-seeds 5] [--scratch /tmp/farthing-cache]
 
 Beside the production lane: a fixed threshold and vCache's rule, on the same vectors in the same order (`_cache_streams.py`). Seeds are 0, 1, ...;
-most of the lane's constants were chosen on seeds from 1001, `confidence` on these (docs/levers/cache.md says what). The verifier saw questions of CLINC150's and BANKING77's train splits and half of CheckList,
+most of the lane's constants were chosen on seeds from 1001, `confidence` on these (docs/levers/cache.md says what).
+The verifier saw questions of CLINC150's and BANKING77's train splits and half of CheckList,
 the scorer's prior the two train splits; neither saw text2sql, hwu64 or anything of QQP. The first run embeds everything (minutes).
 """
 
