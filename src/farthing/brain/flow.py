@@ -1,8 +1,8 @@
 """The journey of a request, top to bottom.
 
-    admit(cap) -> classify* -> cache? -- hit ---------------------------------------------------.
-                  miss -> diet -> retrieve -> route -> quote(cap) -> send(models) -> check -> store(cache)  |
-                                                   settle(cap) -> publish(measure) -> reply <---'
+    admit(cap) -> classify* -> cache? -- hit -------------------------------------------------------------------------.
+        miss -> diet -> output -> retrieve -> route -> quote(cap) -> send(models) -> cascade -> check -> store(cache) --|
+                                                           reply <- publish(measure) <- settle(cap) <-------------------'
 
 * a request that is in the cache keeps the signals it was classified with, which saves a third of a hit.
 The lines below are the journey; each step lives in the room it is named after. Whatever happens, one row is settled, and it is
