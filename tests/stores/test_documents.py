@@ -53,15 +53,16 @@ def test_a_document_that_comes_back_goes_on_counting(documents: Documents) -> No
 
 def test_another_embedder_is_told_what_to_do(documents: Documents) -> None:
     put(documents, "acme", "faq", "a.md", "first")
-    with pytest.raises(ConfigError, match="docs reindex --collection faq --tenant acme"):
+    with pytest.raises(ConfigError, match="docs reindex PATH --collection faq --tenant acme"):
         documents.open_collection("acme", "faq", embedder="other", chunking="c")
 
 
 NAMES = st.sampled_from(["acme", "globex", "a' OR 1=1 --", "%", ""])
+COLLECTIONS = st.sampled_from(["faq", "policies", "faq_", "FAQ"])
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=6), NAMES, NAMES)
+@given(st.lists(st.tuples(NAMES, COLLECTIONS), min_size=1, max_size=6), NAMES, COLLECTIONS)
 def test_no_tenant_reaches_another_s_chunks(homes: list[tuple[str, str]], tenant: str, collection: str) -> None:
     """Whatever ids are asked for: only chunks of that tenant and collection come."""
     with tempfile.TemporaryDirectory() as folder:
@@ -75,3 +76,19 @@ def test_no_tenant_reaches_another_s_chunks(homes: list[tuple[str, str]], tenant
             assert {row.id for row in documents.index_rows(tenant, collection)} == {one.id for one in got}
         finally:
             documents.close()
+
+
+@pytest.mark.parametrize("name", ["a@b", "a/b", "", "x" * 65, "a b"])
+def test_a_collection_s_name_cannot_be_taken_for_a_source(documents: Documents, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a collection"):
+        documents.open_collection("acme", name, embedder="e", chunking="c")
+
+
+def test_vectors_of_another_embedder_go_at_once_and_all_counts_as_changed(documents: Documents) -> None:
+    put(documents, "acme", "faq", "a.md", "first")
+    documents.adopt("acme", "faq", embedder="other", chunking="c")
+    assert documents.index_rows("acme", "faq") == []
+    kept = documents.document("acme", "faq", "a.md")
+    assert kept is not None
+    assert (kept.version, kept.digest) == (1, b"")
+    documents.open_collection("acme", "faq", embedder="other", chunking="c")

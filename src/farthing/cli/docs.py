@@ -37,7 +37,7 @@ def add(
     store: StorePath = None,
 ) -> None:
     """Add files; one that was changed gets a new version, one that was not is passed over. Stopped, it goes on where it was."""
-    with _opened(config, store) as (documents, known):
+    with _opened(config, store, make=True) as (documents, known):
         _bring_in(documents, known, paths, collection, tenant, json=json, again=False)
 
 
@@ -51,11 +51,15 @@ def reindex(
     store: StorePath = None,
 ) -> None:
     """Cut and embed everything anew, as after a change of embedder or chunk size. What is no longer among the paths is removed."""
+    from farthing.core.errors import ConfigError
+    from farthing.lab.ingest.files import find
     from farthing.models.embed import shipped
 
     with _opened(config, store) as (documents, known):
         if documents.version(tenant, collection) is None:
             raise _unknown(documents, tenant, collection)
+        if not any(one.problem is None for one in find(paths, most_bytes=int(known.retrieve.max_file_mb * 1e6))):
+            raise ConfigError("None of the paths has a file that can be read; the collection stays as it is.")
         documents.adopt(tenant, collection, embedder=shipped().id, chunking=known.retrieve.chunking)
         began = {document.name: document.version for document in documents.documents(tenant, collection)}
         report = _bring_in(documents, known, paths, collection, tenant, json=json, again=True)
@@ -207,13 +211,16 @@ def _unknown(documents: "Documents", tenant: str, collection: str) -> Exception:
 
 
 @contextmanager
-def _opened(config: Path | None, store: Path | None) -> "Generator[tuple[Documents, settings.Config]]":
+def _opened(config: Path | None, store: Path | None, *, make: bool = False) -> "Generator[tuple[Documents, settings.Config]]":
     import msgspec
 
+    from farthing.core.errors import ConfigError
     from farthing.stores.sqlite.documents import Documents
 
     known = loaded(config).config
     place = known.store if store is None else msgspec.structs.replace(known.store, path=str(store))
+    if not make and not Path(place.path).exists():
+        raise ConfigError(f"There is no store at {place.path}. Name it with --store or --config; 'farthing docs add' makes one.")
     documents = Documents(place)
     try:
         yield documents, known

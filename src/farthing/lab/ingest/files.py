@@ -51,15 +51,14 @@ def _named(path: Path, name: str) -> Wanted:
 
 def _checked(wanted: Wanted, most_bytes: int) -> Wanted:
     problem = None
-    if wanted.path.suffix.lower() not in READERS:
-        problem = f"no format that is read; those are {' '.join(sorted(READERS))}"
-    else:
-        try:
-            size = wanted.path.stat().st_size
-            if not wanted.path.is_file():
-                problem = "no file"
-            elif size > most_bytes:
-                problem = f"{size / 1e6:.1f} MB; the most is {most_bytes / 1e6:.0f} MB (retrieve.max_file_mb)"
-        except OSError as error:
-            problem = error.strerror or str(error)
+    try:
+        size = wanted.path.stat().st_size
+        if not wanted.path.is_file():
+            problem = "no file"
+        elif wanted.path.suffix.lower() not in READERS:
+            problem = f"no format that is read; those are {' '.join(sorted(READERS))}"
+        elif size > most_bytes:
+            problem = f"{size / 1e6:.1f} MB; the most is {most_bytes / 1e6:.0f} MB (retrieve.max_file_mb)"
+    except OSError as error:
+        problem = error.strerror or str(error)
     return Wanted(wanted.path, wanted.name, problem)

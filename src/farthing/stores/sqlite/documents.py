@@ -4,6 +4,7 @@ Guarantees: a document is replaced whole or not at all, so a reader never sees h
 document at hand; every statement names the tenant and the collection; what a change makes stale is in `document_changes` in the same transaction.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ _CHUNK = "place, digest, heading, text, spans, terms, vector, sentences"
 _DOCUMENT = "c.tenant, c.name, d.name, d.version, d.digest, d.size_bytes, d.chunks, d.added_at"
 _FROM = "documents d JOIN collections c ON c.id = d.collection WHERE d.removed_at IS NULL AND c.tenant = ?"
 _AT_ONCE = 500
+
+_NAME = re.compile(r"[\w.-]{1,64}")  # a source is collection/document@version
 
 Spans = tuple[tuple[int, int], ...]
 _spans = msgspec.json.Decoder(Spans).decode
@@ -88,7 +91,9 @@ class Documents:
         return {row[1]: _chunk(row) for row in rows}
 
     def open_collection(self, tenant: str, name: str, *, embedder: str, chunking: str) -> None:
-        """Make it where it is not there. Raises `ConfigError` where its vectors came from another embedder."""
+        """Make it where it is not there. Raises `ConfigError` for a name that none can have, and where its vectors came from another embedder."""
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"'{name}' cannot name a collection: letters, digits, '.', '_' and '-', 64 at most.")
         with self._writing():
             self._connection.execute(
                 "INSERT OR IGNORE INTO collections (tenant, name, embedder, chunking, version, created_at) VALUES (?,?,?,?,0,?)",
@@ -98,7 +103,7 @@ class Documents:
         if tuple(have) != (embedder, chunking):
             raise ConfigError(
                 f"Collection '{name}' of tenant '{tenant}' was made with embedder {have[0]} and chunks of {have[1]}; now it is {embedder} and "
-                f"{chunking}. Run 'farthing docs reindex --collection {name} --tenant {tenant}', or set `retrieve` back."
+                f"{chunking}. Run 'farthing docs reindex PATH --collection {name} --tenant {tenant}', or set `retrieve` back."
             )
 
     def put(self, tenant: str, collection: str, name: str, *, digest: bytes, size_bytes: int, chunks: Sequence[Chunk]) -> Document:
@@ -140,12 +145,18 @@ class Documents:
         return len(gone)
 
     def adopt(self, tenant: str, collection: str, *, embedder: str, chunking: str) -> None:
-        """The collection goes on with another embedder or other chunks; every document must be put anew."""
+        """The collection goes on with another embedder or other chunks: every document counts as changed until it is put anew.
+
+        Vectors of another embedder are dropped at once, so that a run that is stopped leaves none that are compared with questions of the new one.
+        """
         with self._writing() as run:
-            run(
-                "UPDATE collections SET embedder = ?, chunking = ?, version = version + 1 WHERE tenant = ? AND name = ?",
-                (embedder, chunking, tenant, collection),
-            )
+            found = run("SELECT id, embedder FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
+            if found is None:
+                return
+            if found[1] != embedder:
+                run("DELETE FROM chunks WHERE collection = ?", (found[0],))
+            run("UPDATE documents SET digest = x'' WHERE collection = ?", (found[0],))
+            run("UPDATE collections SET embedder = ?, chunking = ?, version = version + 1 WHERE id = ?", (embedder, chunking, found[0]))
 
     def index_rows(self, tenant: str, collection: str) -> list[IndexRow]:
         """All that an index is made of, in the order of their ids."""
