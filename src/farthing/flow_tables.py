@@ -90,3 +90,7 @@ class Flow(_Table, frozen=True):
     replaces: Annotated[
         tuple[FlowCall, ...], _key("All model calls that an agent would make instead, as measured; unset: no call is counted as avoided.")
     ] = ()
+
+    @property
+    def asks_documents(self) -> bool:
+        return any(step.do == "retrieve" for step in self.steps.values())

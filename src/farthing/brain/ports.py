@@ -129,12 +129,6 @@ class Fetch(Protocol):
     def __call__(self, asked: WebRequest) -> Awaitable[WebReply]: ...
 
 
-class Retrieve(Protocol):
-    """Finds passages for a question, of one tenant and collection only, best first."""
-
-    async def __call__(self, collection: str, tenant: str, question: str) -> list[str]: ...
-
-
 class Embedder(Protocol):
     """Turns a text into a vector of length one. `id` changes whenever the same text would get another vector."""
 

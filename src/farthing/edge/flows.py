@@ -79,7 +79,7 @@ def _fields(result: FlowResult) -> dict[str, Any]:
         "cache": "miss" if last is None or last.cache == "bypass" else last.cache,
         "usage": {"input_tokens": sum(one.input_tokens for one in counted), "output_tokens": sum(one.output_tokens for one in counted)},
         "cost_usd": None if cost is None else float(format_usd(cost)),
-        "sources": [source for one in made for source in one.sources],
+        "sources": [*dict.fromkeys(source for one in (x, *made) for source in one.sources)],
         "truncated": result.partial is not None,
     }
 

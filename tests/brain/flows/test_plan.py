@@ -45,7 +45,7 @@ def test_a_good_flow_has_none() -> None:
         ({"a": {"do": "llm", "schema": "[1]"}}, "steps.a.schema is no JSON schema"),
         ({"a": {"do": "llm", "schema": "{"}}, "steps.a.schema is no JSON schema"),
         ({"a": {"do": "decide_and_answer", "actions": {"x": "y"}, "answers": ["z"]}}, "answers names 'z', which is no action"),
-        ({"a": {"do": "retrieve", "collection": "docs"}}, "steps.a does 'retrieve', and no collection of documents can be asked"),
+        ({"a": {"do": "retrieve"}}, "steps.a does 'retrieve' and needs `collection`"),
         ({"text": GOOD}, "a step's name is"),
         ({"a": {"do": "http", "url": "https://api.shop.example/", "method": "POST", "body": '{"q": "{text}"}'}}, "body is no JSON"),
     ],

@@ -28,8 +28,13 @@ _TAKES: dict[str, set[str]] = {
     "branch": {"of", "cases", "otherwise"},
 }
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "rules": ("rows",), "extract": ("fields", "schema"), "http": ("url",), "decide_and_answer": ("actions",), "branch": ("cases",),
-}  # fmt: skip
+    "rules": ("rows",),
+    "extract": ("fields", "schema"),
+    "retrieve": ("collection",),
+    "http": ("url",),
+    "decide_and_answer": ("actions",),
+    "branch": ("cases",),
+}
 _UNSET = FlowStep(do="rules")
 _SIGNALS = frozenset({"task", "complexity", "risk", "needs_documents", "language", "domain"})
 
@@ -74,8 +79,8 @@ class Plan(msgspec.Struct, frozen=True):
 class Plans:
     """The flows of a configuration. Raises `ConfigError` with every mistake."""
 
-    def __init__(self, flows: Mapping[str, Flow], *, collections: bool = False) -> None:
-        if found := [line for name, flow in flows.items() for line in flow_mistakes(name, flow, collections=collections)]:
+    def __init__(self, flows: Mapping[str, Flow]) -> None:
+        if found := [line for name, flow in flows.items() for line in flow_mistakes(name, flow)]:
             raise ConfigError("\n".join(found))
         self._plans = {name: _plan(name, flow) for name, flow in flows.items()}
 
@@ -113,8 +118,8 @@ def _paths(table: FlowStep) -> Iterator[str]:
 _MODELS = ("llm", "decide_and_answer")
 
 
-def flow_mistakes(name: str, flow: Flow, *, collections: bool = False) -> Iterator[str]:
-    """What is wrong with one flow; nothing when it can run. `collections`: there is somebody who finds passages."""
+def flow_mistakes(name: str, flow: Flow) -> Iterator[str]:
+    """What is wrong with one flow; nothing when it can run."""
     key = f"flows.{name}"
     if not flow.steps:
         yield f"{key} has no steps. Write [{key}.steps.NAME] with `do`."
@@ -127,8 +132,6 @@ def flow_mistakes(name: str, flow: Flow, *, collections: bool = False) -> Iterat
             yield f"{key}.show names '{step}', and there is no such step. There are: {', '.join(flow.steps)}."
     for step, table in flow.steps.items():
         yield from _step_mistakes(f"{key}.steps.{step}", step, table, flow)
-        if table.do == "retrieve" and not collections:
-            yield f"{key}.steps.{step} does 'retrieve', and no collection of documents can be asked. Take the step out until there is one."
     for text in flow.answer:
         yield from _name_mistakes(f"{key}.answer", text, flow)
     yield from _circles(key, flow)

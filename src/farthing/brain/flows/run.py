@@ -16,7 +16,8 @@ from farthing.brain.flows.names import Unknown, as_text, fill
 from farthing.brain.flows.plan import Plan, Step
 from farthing.brain.flows.result import FlowResult, StepResult
 from farthing.brain.house import House
-from farthing.brain.ports import Caller, Fetch, Retrieve
+from farthing.brain.ports import Caller, Fetch
+from farthing.brain.retrieve.context import context_block
 from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError, GuardrailBlocked
 from farthing.core.exchange import Exchange
@@ -30,7 +31,6 @@ class Tools(msgspec.Struct, frozen=True):
 
     fetch: Fetch
     environ: Mapping[str, str]
-    retrieve: Retrieve | None = None
 
 
 async def run_flow(plan: Plan, x: Exchange, given: dict[str, Any], house: House, caller: Caller, tools: Tools) -> FlowResult:
@@ -166,12 +166,15 @@ class _Running:
             return classified(step, self._values, self._x.inbound, self._house.tokens), None
         return {"rules": rules, "extract": extract, "branch": branch}[kind](step, self._values), None
 
-    async def _passages(self, step: Step) -> str:
-        """What was found, best first, as one text. Documents are data: a prompt frames them, and nothing in them is read as a name."""
-        if self._tools.retrieve is None:
-            raise StepFailed("there are no collections here")
-        found = await self._tools.retrieve(step.table.collection or "default", self._x.inbound.tenant, fill(step.table.of, self._values))
-        return "\n\n".join(found)
+    async def _passages(self, step: Step) -> str | None:
+        """What the tenant's documents say, framed as data; nothing in them is read as a name."""
+        retriever, collection = self._house.retriever, step.table.collection
+        if retriever is None or collection is None:
+            raise StepFailed("no collection can be asked here")
+        inbound, budget = self._x.inbound, self._house.config.retrieve.budget_tokens
+        found = await retriever.find(inbound.tenant, collection, fill(step.table.of, self._values), budget_tokens=budget, model=inbound.peek.model)
+        self._x.sources = tuple(dict.fromkeys((*self._x.sources, *found.sources)))
+        return context_block(found) if found.excerpts else None
 
     async def _ask(self, step: Step) -> tuple[Any, str | None]:
         if self._one_at_a_time is None:
