@@ -92,5 +92,6 @@ class Flow(_Table, frozen=True):
     ] = ()
 
     @property
-    def asks_documents(self) -> bool:
-        return any(step.do == "retrieve" for step in self.steps.values())
+    def collection(self) -> str | None:
+        """The first that a step asks, where one does."""
+        return next((step.collection for step in self.steps.values() if step.collection), None)
