@@ -129,9 +129,7 @@ class Running:
         return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
 
     def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
-        if self.retriever is None and (
-            any(one.collection for one in config.endpoints.values()) or any(one.asks_documents for one in config.flows.values())
-        ):
+        if self.retriever is None and any(one.collection for one in (*config.endpoints.values(), *config.flows.values())):
             from farthing.lab.ingest.opened import open_retriever
 
             self.retriever = open_retriever(config, self.tokens)
