@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.gateway import Gateway, poll, sse_events
 from tests.fakes.upstream import FakeUpstream
 
-ALL_OFF = {"x-farthing-levers": "-cache,-route,-diet,-output,-check"}
+ALL_OFF = {"x-farthing-levers": "-cache,-route,-diet,-retrieve,-output,-check"}
 ODD_CHAT = (
     b'{ "future_field" : {"nested": [1, 2.50, 1e2, null, "\\u00e9"]},\r\n\t"messages":[ {"role":"user","content":"odd \\"bytes\\" \\u2028 \xc3\xa9"} '
     b'] ,"model" :"gpt-4o-mini", "stream" : false , "metadata": {"b":1, "a":2}, "logit_bias": {"50256": -100}}\n'
