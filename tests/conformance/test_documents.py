@@ -79,8 +79,9 @@ def test_a_document_cannot_leave_its_mark_and_is_flagged(gateway: Gateway, upstr
     assert [one["action"] for one in json.loads(row["decisions"]) if one["lever"] == "retrieve"] == ["sent", "suspicious"]
 
 
-def test_a_greeting_is_answered_without_documents(gateway: Gateway, upstream: FakeUpstream) -> None:
-    answer = ask(gateway, "Hello there, thanks!")
+@pytest.mark.parametrize("text", ["Hello there, thanks!", "do you have any hobbies besides this?"])
+def test_small_talk_is_answered_without_documents(gateway: Gateway, upstream: FakeUpstream, text: str) -> None:
+    answer = ask(gateway, text)
     assert "<context>" not in sent(upstream)[-1]["content"]
     assert answer.fields["sources"] == []
 

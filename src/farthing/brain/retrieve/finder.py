@@ -51,6 +51,11 @@ class Finder:
     def __init__(self, index: Index, shelf: Shelf, ranker: Ranker) -> None:
         self._index, self._shelf, self._ranker = index, shelf, ranker
 
+    def nearest(self, vector: Floats) -> float:
+        """Cosine of the chunk that is most like this; -1 where there is none."""
+        _, cosines = self._index.dense.nearest(vector, 1)
+        return float(cosines[0]) if len(cosines) else -1.0
+
     def rank(self, text: str, vector: Floats) -> Ranked | None:
         """All candidates, ranked; `None`: the index is empty."""
         index = self._index

@@ -7,6 +7,7 @@ from typing import Protocol
 from farthing.brain.ports import Embedder, Tokens
 from farthing.brain.retrieve.base import Found
 from farthing.brain.retrieve.library import Library, Stock
+from farthing.brain.retrieve.talk import UNLIKE, SmallTalk
 from farthing.core.errors import NotFound, Unavailable
 
 
@@ -19,16 +20,19 @@ class Stocked(Stock, Protocol):
 class Retriever:
     """Collections behind one door. `states` is the store as the event loop reads it, the library's own connection belongs to the thread."""
 
-    def __init__(self, library: Library, states: Stocked, embedder: Embedder, tokens: Tokens) -> None:
-        self._library, self._states, self._embedder, self._tokens = library, states, embedder, tokens
+    def __init__(self, library: Library, states: Stocked, embedder: Embedder, tokens: Tokens, talk: SmallTalk) -> None:
+        self._library, self._states, self._embedder, self._tokens, self._talk = library, states, embedder, tokens, talk
         self._thread = ThreadPoolExecutor(1, "farthing-retrieve")
 
     def state(self, tenant: str, collection: str) -> str:
         """A word that changes with every change of the collection; answers made under another word may be stale."""
         return f"{collection}@{self._states.version(tenant, collection) or 0}"
 
-    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found:
-        """Raises `NotFound` for a collection that the tenant does not have, `Unavailable` where its vectors came from another embedder."""
+    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found | None:
+        """`None`: small talk that nothing in the collection is like.
+
+        Raises `NotFound` for a collection that the tenant does not have, `Unavailable` where its vectors came from another embedder.
+        """
         made_with = self._states.embedder(tenant, collection)
         if made_with is None:
             raise NotFound(
@@ -42,8 +46,12 @@ class Retriever:
             )
         vector = await self._embedder.embed(question)
 
-        def search() -> Found:
+        chatting = self._talk.embedder == self._embedder.id and self._talk.heard(vector)
+
+        def search() -> Found | None:
             finder = self._library.finder(tenant, collection)
+            if chatting and finder.nearest(vector) < UNLIKE:
+                return None
             return finder.find(question, vector, budget_tokens=budget_tokens, count=lambda text: self._tokens.count(text, model))
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, search)

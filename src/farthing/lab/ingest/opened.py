@@ -4,6 +4,7 @@ from farthing.brain.ports import Tokens
 from farthing.brain.retrieve.lever import Retriever
 from farthing.brain.retrieve.library import Library
 from farthing.brain.retrieve.rank import shipped as ranker
+from farthing.brain.retrieve.talk import shipped as small_talk
 from farthing.config import Config
 from farthing.models.embed import shipped
 from farthing.stores.sqlite.documents import Documents
@@ -11,4 +12,4 @@ from farthing.stores.sqlite.documents import Documents
 
 def open_retriever(config: Config, tokens: Tokens) -> Retriever:
     """One connection for the event loop, one for the thread that searches."""
-    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens)
+    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens, small_talk())
