@@ -46,6 +46,8 @@ class Dense:
         return rows[some], cosines[some]
 
     def cosines(self, question: Floats, rows: Rows) -> Floats:
+        if not len(rows):
+            return np.empty(0, np.float32)  # an empty collection has vectors of no width
         return (self._codes[rows].astype(np.float32) @ question) * self._inverse[rows]
 
     def vectors(self, rows: Rows) -> Floats:

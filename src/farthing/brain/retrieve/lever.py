@@ -58,3 +58,5 @@ class Retriever:
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._library.close()
+        self._states.close()

@@ -31,6 +31,8 @@ class Stock(Protocol):
 
     def chunks(self, tenant: str, collection: str, ids: Sequence[int]) -> Sequence[StoredChunk]: ...
 
+    def close(self) -> None: ...
+
 
 class Row(Protocol):
     """What an index in memory holds of a chunk."""
@@ -81,6 +83,9 @@ class Library:
                     self._held.popitem(last=False)
             self._held.move_to_end(key)
             return held[1]
+
+    def close(self) -> None:
+        self._stock.close()
 
     def _made(self, tenant: str, collection: str) -> Finder:
         rows = self._stock.index_rows(tenant, collection)
