@@ -23,6 +23,7 @@ GOOD = {
     "/v1/ask": {"user_id": "u1", "text": "hi"},
     "/llm-inference": {"model_tier": "cheap", "prompt": "hi", "max_tokens": 9, "temperature": 0.5},
     "/v1/feedback": {"request_id": "req_of_app", "thumb": "up"},  # a request that the fixture writes
+    "/admin/cache/invalidate": {"kind": "document", "value": "nothing@1"},
 }
 ONE_MODEL = "/v1/models/gpt-4o-mini"
 DOOR = "/dashboard/login"  # takes a key in its body alone: one in a header does not help
