@@ -16,7 +16,7 @@ import numpy as np
 
 from farthing.brain.retrieve.base import Excerpt, Found, Passage, Shelf
 from farthing.brain.retrieve.choose import Line, choose, excerpt_text
-from farthing.brain.retrieve.dense import from_bytes
+from farthing.brain.retrieve.dense import against, from_bytes
 from farthing.brain.retrieve.features import Sentences, features, sentence_features
 from farthing.brain.retrieve.index import Candidates, Index, Question
 from farthing.brain.retrieve.lexical import BREAK, Floats, Rows
@@ -131,5 +131,5 @@ def _cosines(question: Question, found: Candidates, passages: tuple[Passage, ...
             places += range(first + 1, end)
     if places:
         held = np.frombuffer(b"".join(blobs), np.int8).reshape(-1, width)
-        cosines[places] = from_bytes(held) @ question.vector
+        cosines[places] = against(from_bytes(held), question.vector)
     return cosines
