@@ -41,7 +41,7 @@ async def _retrieve(trip: Trip) -> None:
         return
     inbound, budget = x.inbound, house.config.retrieve.budget_tokens
     found = await house.retriever.find(inbound.tenant, collection, inbound.peek.last_user_text, budget_tokens=budget, model=inbound.peek.model)
-    if found is None:
+    if found.small_talk:
         x.decisions.append(Decision("retrieve", "skipped", f"small talk, and nothing in '{collection}' is like it"))
         return
     block = context_block(found)

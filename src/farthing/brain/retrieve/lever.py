@@ -28,8 +28,8 @@ class Retriever:
         """A word that changes with every change of the collection; answers made under another word may be stale."""
         return f"{collection}@{self._states.version(tenant, collection) or 0}"
 
-    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found | None:
-        """`None`: small talk that nothing in the collection is like.
+    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found:
+        """What is worth sending; nothing for small talk that nothing in the collection is like.
 
         Raises `NotFound` for a collection that the tenant does not have, `Unavailable` where its vectors came from another embedder.
         """
@@ -48,10 +48,10 @@ class Retriever:
 
         chatting = self._talk.embedder == self._embedder.id and self._talk.heard(vector)
 
-        def search() -> Found | None:
+        def search() -> Found:
             finder = self._library.finder(tenant, collection)
             if chatting and finder.nearest(vector) < UNLIKE:
-                return None
+                return Found((), 0, 0, small_talk=True)
             return finder.find(question, vector, budget_tokens=budget_tokens, count=lambda text: self._tokens.count(text, model))
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, search)
