@@ -1,12 +1,12 @@
 """Fill the tables of README.md from bench/out/*.json, which the other scripts write: `python bench/readme.py`.
 
-`python bench/readme.py savings` fills the table of savings alone: where only that script ran, the other figures stay as they are.
+Figures of scripts that have written nothing stay as they are. `python bench/readme.py savings` fills the table of savings alone.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from _harness import OUT, ROOT
@@ -18,25 +18,47 @@ _SAVINGS = re.compile(r"(<!-- savings -->\n).*?(<!-- /savings -->)", re.DOTALL)
 _HEAD = "| figure | measured | goal | | script |\n|---|---:|---:|---|---|\n"
 
 
-def rows() -> Iterator[str]:
-    """One line per figure, by script."""
+def rows() -> dict[str, list[str]]:
+    """The lines of each script that wrote figures; the savings have a table of their own."""
+    found: dict[str, list[str]] = {}
     for path in sorted(OUT.glob("*.json")):
-        for figure in json.loads(path.read_text())["figures"]:
-            yield f"| {figure['name']} | {_value(figure['value'])} {figure['unit']} | {_goal(figure)} | {_verdict(figure)} | `bench/{path.stem}.py` |"
+        script = _script(path)
+        if path.stem != "savings":
+            lines_of = found.setdefault(script, [])
+            for figure in json.loads(path.read_text())["figures"]:
+                measured = f"{_value(figure['value'])} {figure['unit']}"
+                lines_of.append(f"| {figure['name']} | {measured} | {_goal(figure)} | {_verdict(figure)} | `{script}` |")
+    return found
 
 
-def promises() -> Iterator[str]:
-    """The lines that the reliability and security tests print."""
-    for printed in sorted(OUT.glob("*.txt")):
-        for line in printed.read_text().splitlines():
-            yield f"- {line} (`bench/{printed.stem}.py`)"
+def promises() -> dict[str, list[str]]:
+    """The lines that the reliability and security tests print, by the script that ran them."""
+    return {_script(path): [f"- {line} (`{_script(path)}`)" for line in path.read_text().splitlines()] for path in sorted(OUT.glob("*.txt"))}
+
+
+def _script(path: Path) -> str:
+    """`route-pairs.json` is written by `bench/route.py`; each part has its lines."""
+    name = path.stem if (ROOT / "bench" / f"{path.stem}.py").exists() else path.stem.replace("-", "_").rpartition("_")[0]
+    return f"bench/{name}.py"
 
 
 def fill(readme: str) -> str:
-    """The text with its table made anew."""
-    table = _HEAD + "".join(f"{row}\n" for row in rows())
-    listed = "".join(f"{line}\n" for line in promises())
-    return _TABLE.sub(lambda found: found[1] + table + (f"\n{listed}" if listed else "") + found[2], readme)
+    """The text with its table made anew where a script has written, and as it was where not."""
+    found = _TABLE.search(readme)
+    if found is None:
+        return readme
+    old = found[0].splitlines()
+    table = _merged([line for line in old if line.startswith("| ") and "`bench/" in line], rows())
+    listed = _merged([line for line in old if line.startswith("- ")], promises())
+    text = _HEAD + "".join(f"{line}\n" for line in table) + ("\n" + "".join(f"{line}\n" for line in listed) if listed else "")
+    return readme[: found.start()] + found[1] + text + found[2] + readme[found.end() :]
+
+
+def _merged(old: list[str], new: dict[str, list[str]]) -> list[str]:
+    kept: dict[str, list[str]] = {}
+    for line in old:
+        kept.setdefault(re.findall(r"bench/\w+\.py", line)[-1], []).append(line)
+    return [line for _, lines_of in sorted((kept | new).items()) for line in lines_of]
 
 
 def fill_savings(readme: str) -> str:
