@@ -1,4 +1,4 @@
-"""Fill the tables of README.md from bench/out/*.json, which the other scripts write: `python bench/readme.py`.
+"""Fill docs/figures.md and the savings of README.md from bench/out/*, which the other scripts write: `python bench/readme.py`.
 
 Figures of scripts that have written nothing stay as they are. `python bench/readme.py savings` fills the table of savings alone.
 """
@@ -13,6 +13,7 @@ from _harness import OUT, ROOT
 from _savings_table import lines
 
 README = ROOT / "README.md"
+FIGURES = ROOT / "docs" / "figures.md"
 _TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 _SAVINGS = re.compile(r"(<!-- savings -->\n).*?(<!-- /savings -->)", re.DOTALL)
 _HEAD = "| figure | measured | goal | | script |\n|---|---:|---:|---|---|\n"
@@ -42,16 +43,16 @@ def _script(path: Path) -> str:
     return f"bench/{name}.py"
 
 
-def fill(readme: str) -> str:
+def fill(page: str) -> str:
     """The text with its table made anew where a script has written, and as it was where not."""
-    found = _TABLE.search(readme)
+    found = _TABLE.search(page)
     if found is None:
-        return readme
+        return page
     old = found[0].splitlines()
     table = _merged([line for line in old if line.startswith("| ") and "`bench/" in line], rows())
     listed = _merged([line for line in old if line.startswith("- ")], promises())
     text = _HEAD + "".join(f"{line}\n" for line in table) + ("\n" + "".join(f"{line}\n" for line in listed) if listed else "")
-    return readme[: found.start()] + found[1] + text + found[2] + readme[found.end() :]
+    return page[: found.start()] + found[1] + text + found[2] + page[found.end() :]
 
 
 def _merged(old: list[str], new: dict[str, list[str]]) -> list[str]:
@@ -94,5 +95,6 @@ def _goal(figure: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    text = fill_savings(README.read_text())
-    README.write_text(text if sys.argv[1:] == ["savings"] else fill(text))
+    README.write_text(fill_savings(README.read_text()))
+    if sys.argv[1:] != ["savings"]:
+        FIGURES.write_text(fill(FIGURES.read_text()))
