@@ -66,10 +66,9 @@ class OutputLengths:
 
     def again(self, endpoint: str, model: str, tokens: int) -> Span:
         """How long an answer would have been that was `tokens` long the last time it was written."""
-        lengths = self._known.get((endpoint, model))
-        if lengths is None or len(lengths.ordered) < _ENOUGH:
+        ordered = self.known(endpoint, model)
+        if len(ordered) < _ENOUGH:
             return Span(tokens, 0, 2 * tokens)
-        ordered = lengths.ordered
         tail = int(len(ordered) * _TAIL)
         return Span(tokens, min(tokens, ordered[tail]), max(tokens, ordered[-1 - tail]))
 
@@ -78,8 +77,8 @@ class OutputLengths:
 
         The mean of the longer answers seen. Where none was, nothing is claimed, and the range says how much it may have been.
         """
-        lengths = self._known.get((endpoint, model))
-        longer = [] if lengths is None else lengths.ordered[bisect_left(lengths.ordered, tokens + 1) :]
+        ordered = self.known(endpoint, model)
+        longer = ordered[bisect_left(ordered, tokens + 1) :]
         if not longer:
             return Span(0, 0, max(0, most - tokens))
         return Span(round(sum(longer) / len(longer)) - tokens, longer[0] - tokens, longer[-1] - tokens)

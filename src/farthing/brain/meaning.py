@@ -16,6 +16,7 @@ from farthing.brain.cache.semantic.fitness import unfit
 from farthing.brain.cache.semantic.lane import Entry, Kept, Pending, SameAnswer, SemanticLane
 from farthing.brain.check.redact import redact
 from farthing.brain.checking import read_answer
+from farthing.brain.failopen import attempt_later
 from farthing.brain.trip import Trip
 from farthing.config import Semantic
 from farthing.core.clock import Clock
@@ -23,6 +24,7 @@ from farthing.core.conversation import Answer as Said
 from farthing.core.conversation import Finish
 from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError
+from farthing.core.exchange import Exchange
 from farthing.core.request import Inbound
 from farthing.wire.question import Question, question
 
@@ -49,15 +51,7 @@ class Meaning:
     async def look(self, trip: Trip) -> Entry | None:
         """The answer that serves this question too, with its decision on the record; `None`: the model is asked. Fails open."""
         x = trip.x
-        try:
-            pending = await self._look(x.inbound)
-        except (FarthingError, TimeoutError) as error:
-            x.decisions.append(Decision("cache", "failed", f"by meaning: {error or type(error).__name__}", failed_open=True))
-            return None
-        except Exception as fault:
-            log.error("lever cache failed open on request %s: %s", x.inbound.request_id, type(fault).__name__, exc_info=fault)
-            x.decisions.append(Decision("cache", "failed", f"{type(fault).__name__}; went on without it", failed_open=True))
-            return None
+        pending = await attempt_later(x, "cache", lambda: self._look(x), lambda: "the lever broke")
         if isinstance(pending, str):
             return None
         trip.pending = pending
@@ -70,12 +64,18 @@ class Meaning:
         x.cache_similarity = round(candidate.cosine, 4)
         return entry
 
-    async def _look(self, inbound: Inbound) -> Pending | str:
-        asked = self.fit(inbound)
-        if isinstance(asked, str):
-            return asked
-        scope = self.scope(inbound, asked)
-        return await self.lane.look(scope, asked.text, voice(inbound), self._clock.now(), max_wrong=inbound.max_wrong_per_hit)
+    async def _look(self, x: Exchange) -> Pending | str:
+        """What the lane says, or why there is nothing to serve; an embedder that cannot be had is on the record."""
+        inbound = x.inbound
+        try:
+            asked = self.fit(inbound)
+            if isinstance(asked, str):
+                return asked
+            scope = self.scope(inbound, asked)
+            return await self.lane.look(scope, asked.text, voice(inbound), self._clock.now(), max_wrong=inbound.max_wrong_per_hit)
+        except (FarthingError, TimeoutError) as error:
+            x.decisions.append(Decision("cache", "failed", f"by meaning: {error or type(error).__name__}", failed_open=True))
+            return "the lane cannot be asked"
 
     def fit(self, inbound: Inbound) -> Question | str:
         """The question, or why it is not compared by meaning."""
