@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from _harness import ROOT
+from farthing.brain.reading.sentences import sentence_spans
 from farthing.brain.retrieve.base import Passage
 from farthing.brain.retrieve.dense import to_bytes
 from farthing.brain.retrieve.finder import Finder
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import sequence
 from farthing.brain.retrieve.rank import Ranker
-from farthing.brain.retrieve.sentences import sentence_spans
 
 DATA = ROOT.parent / "shared" / "data" / "rag"
 CACHE = Path(os.environ.get("FARTHING_BENCH_CACHE", Path(tempfile.gettempdir()) / "retrieve"))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from farthing.brain.reading.sentences import sentence_spans
+from farthing.brain.reading.words import terms
 from farthing.brain.retrieve.base import Passage
 from farthing.brain.retrieve.dense import to_bytes
 from farthing.brain.retrieve.finder import Finder
@@ -13,8 +15,6 @@ from farthing.brain.retrieve.fold import fold
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import sequence
 from farthing.brain.retrieve.rank import shipped
-from farthing.brain.retrieve.sentences import sentence_spans
-from farthing.brain.retrieve.words import terms
 
 WIDTH = 64
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.brain.reading.sentences import sentence_spans
+from farthing.brain.reading.words import stem, terms
 from farthing.brain.retrieve.chunks import chunks, estimated_tokens
 from farthing.brain.retrieve.dense import Dense, to_bytes
 from farthing.brain.retrieve.lexical import Lexical, best, codes, sequence
-from farthing.brain.retrieve.sentences import sentence_spans
-from farthing.brain.retrieve.words import stem, terms
 from farthing.core.document import Section
 
 PROSE = st.text(st.sampled_from("abc XYZ.!? \n12,éß漢"), max_size=300)

@@ -7,8 +7,8 @@ unbroken word is longer; equal input gives equal chunks, so a change moves only 
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from farthing.brain.reading.sentences import sentence_spans
 from farthing.brain.retrieve.lexical import sequence
-from farthing.brain.retrieve.sentences import sentence_spans
 from farthing.core.document import Chunk, Section
 
 _BYTES_PER_TOKEN = 4.2  # of English prose; the embedder cuts at 256 tokens, far above the size that is aimed at

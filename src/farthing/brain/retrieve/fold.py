@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from farthing.brain.reading.words import words
 from farthing.brain.retrieve.base import Passage, Shelf
 from farthing.brain.retrieve.lexical import BREAK, Codes
-from farthing.brain.retrieve.words import words
 
 _HASHES, _BANDS = 16, 4
 _ALIKE = 0.9

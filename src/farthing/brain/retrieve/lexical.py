@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from farthing.brain.retrieve.words import terms
+from farthing.brain.reading.words import terms
 
 Codes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
