@@ -44,8 +44,8 @@ def has(*modules: str) -> bool:
 
 
 def memory_and_speed() -> None:
-    print("\no200k, each in a fresh process, counting src/farthing/config.py:")
-    sample = HERE.parent / "src" / "farthing" / "config.py"
+    print("\no200k, each in a fresh process, counting src/farthing/config/services.py:")
+    sample = HERE.parent / "src" / "farthing" / "config" / "services.py"
     for name, load in LOADS.items():
         if has(name) and (name != "tiktoken" or has("bpe_openai")):
             child = subprocess.run([sys.executable, "-c", PROBE, str(sample), load], cwd=HERE, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Write docs/config.md from the descriptions in src/farthing/config.py: `python docs/config.py`."""
+"""Write docs/config.md from the descriptions in src/farthing/config/: `python docs/config.py`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ PAGE = Path(__file__).with_suffix(".md")
 
 HEAD = """# farthing.toml
 
-This page is written by `python docs/config.py` from `src/farthing/config.py`; change the descriptions there. `farthing config show --describe`
+This page is written by `python docs/config.py` from `src/farthing/config/`; change the descriptions there. `farthing config show --describe`
 prints the same with your own values, `farthing config check` says whether a file is good.
 
 The file is `--config`, else `$FARTHING_CONFIG`, else `./farthing.toml`; without one, keys in the environment make the services

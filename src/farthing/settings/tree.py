@@ -29,7 +29,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 def all_keys() -> tuple[Key, ...]:
-    """Every key, tables before what they hold, in the order of config.py."""
+    """Every key, tables before what they hold, in the order of the config room."""
     return tuple(_keys_of(Config, ""))
 
 
@@ -105,7 +105,7 @@ def _held(inner: Hint) -> tuple[type[msgspec.Struct] | None, str]:
 
 
 def description(hint: Hint) -> str:
-    """The words that config.py gives to a key; empty when it gives none."""
+    """The words that the config room gives to a key; empty when it gives none."""
     notes = getattr(hint, "__metadata__", ())
     return next((note.description for note in notes if isinstance(note, msgspec.Meta) and note.description), "")
 

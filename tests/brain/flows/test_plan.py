@@ -6,8 +6,8 @@ import pytest
 from farthing.brain.flows import Plans, flow_mistakes
 from farthing.brain.flows.names import Unknown
 from farthing.brain.flows.place import Unfit, place_of, target_of
+from farthing.config.flows import Flow
 from farthing.core.errors import ConfigError
-from farthing.flow_tables import Flow
 
 GOOD = {"do": "rules", "rows": [{"pattern": "refund", "value": "refund"}], "otherwise": "other"}
 

@@ -10,11 +10,11 @@ import pytest
 from farthing.brain.flows import FlowResult, Plans, Tools, run_flow
 from farthing.brain.retrieve.base import Excerpt, Found, Passage
 from farthing.config import Caps, Endpoint, Guard, GuardRow, Limits
+from farthing.config.flows import Flow
 from farthing.core.errors import BudgetExceeded, GuardrailBlocked, InvalidRequest, RateLimited, UpstreamUnreachable
 from farthing.core.ledger import Hold
 from farthing.core.request import KeyLimits
 from farthing.core.web import WebReply, WebRequest
-from farthing.flow_tables import Flow
 from tests.brain.test_accounting import account, answer_of
 from tests.brain.world import CHUNKS, FakeCaller, World
 

@@ -10,8 +10,8 @@ from farthing.brain.flows.names import Values, as_json, fill
 from farthing.brain.flows.place import Unfit, target_of
 from farthing.brain.flows.plan import Step
 from farthing.brain.ports import Fetch
+from farthing.config.flows import Flow
 from farthing.core.web import WebReply, WebRequest
-from farthing.flow_tables import Flow
 
 _KB = 1024
 

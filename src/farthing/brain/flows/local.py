@@ -10,10 +10,10 @@ from farthing.brain.classify import classify
 from farthing.brain.flows.names import Values, fill, look_up
 from farthing.brain.flows.plan import Step
 from farthing.brain.ports import Tokens
+from farthing.config.flows import FlowField, FlowInput, ValueType
 from farthing.core.errors import InvalidRequest
 from farthing.core.exchange import Signals
 from farthing.core.request import Inbound, Peek, Turn
-from farthing.flow_tables import FlowField, FlowInput, ValueType
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _TYPES: dict[ValueType, tuple[type, ...]] = {"text": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,)}

@@ -10,8 +10,8 @@ from farthing.brain.check.schema import check_schema
 from farthing.brain.check.spans import Pattern, compile_pattern
 from farthing.brain.flows.names import fill, names_in
 from farthing.brain.flows.place import Place, place_mistakes, place_of
+from farthing.config.flows import Flow, FlowStep
 from farthing.core.errors import ConfigError, FarthingError
-from farthing.flow_tables import Flow, FlowStep
 
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 _GIVEN = ("text", "user", "input")

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from farthing.table import Table as _Table
-from farthing.table import key as _key
+from farthing.config.table import Table as _Table
+from farthing.config.table import key as _key
 
 
 class Semantic(_Table, frozen=True):

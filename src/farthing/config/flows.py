@@ -1,18 +1,11 @@
-"""The tables of `[flows]`: what a fixed sequence of steps is made of. Part of the tree in config.py."""
+"""The tables of `[flows]`: what a fixed sequence of steps is made of."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A TOML table."""
-
-
-def _key(description: str, **constraints: Any) -> Meta:
-    return Meta(description=description, **constraints)
-
+from farthing.config.table import Table as _Table
+from farthing.config.table import key as _key
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]

@@ -1,4 +1,4 @@
-"""The semantic cache of one worker, put together: lane, embedder, judge, store. Part of `assemble`, which alone calls it."""
+"""The semantic cache of one worker, put together: lane, embedder, judge, store."""
 
 from farthing.brain.cache.semantic.lane import Drop, SemanticLane
 from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, load_prior

@@ -1,55 +1,33 @@
-"""From a configuration to a running gateway: the only place that knows everyone. Read it top to bottom."""
+"""One worker: what it opens, keeps in step, reloads and closes."""
 
 import asyncio
-import gc
-import ipaddress
 import logging
 import os
 import signal
-import socket
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import uvloop
-
-from farthing import __version__
+from farthing.assemble.recall import Recall
 from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.cache.semantic.lane import Drop
-from farthing.brain.check.guard import Guardrails
-from farthing.brain.experiments import label, overlay
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
-from farthing.brain.learning import Learned
-from farthing.brain.meaning import Meaning
-from farthing.brain.ports import Book as BookPort
-from farthing.brain.ports import Listener, Models, Tokens
-from farthing.brain.quality import Desk, Tools, Watch
-from farthing.brain.route import Router, Sessions
+from farthing.brain.quality import Desk, Watch
+from farthing.brain.route import Sessions
 from farthing.brain.shortening import recall
 from farthing.config import Config
-from farthing.core.clock import Clock, SystemClock
-from farthing.core.errors import ConfigError, FarthingError
+from farthing.core.clock import Clock
+from farthing.core.errors import FarthingError
 from farthing.dashboard import Gallery
-from farthing.edge.app import App
 from farthing.edge.gateway import Gateway
-from farthing.edge.server import GatewayServer
-from farthing.edge.workers import Workers, bind
-from farthing.measure import log as logs
 from farthing.measure import otel
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
-from farthing.models import price_list
-from farthing.models.base import Backend
-from farthing.models.catalog import Catalog
 from farthing.models.fetch import Fetcher
 from farthing.models.hub import Hub
-from farthing.models.prices import PriceBook
-from farthing.models.recorded import RecordedBackend
 from farthing.models.tokens import TokenCounter
-from farthing.recall import Recall
 from farthing.stores.sqlite import AnswerStore, Book, Judgements, Keys, SemanticStore
 from farthing.stores.sqlite.lengths import recent_lengths
 from farthing.stores.sqlite.rollups import RollupKeeper
@@ -57,13 +35,14 @@ from farthing.stores.sqlite.rollups import RollupKeeper
 if TYPE_CHECKING:
     from farthing.brain.retrieve.lever import Retriever
 
+from farthing.assemble.house import backends, build_house, judging_tools
+
 log = logging.getLogger("farthing")
 
 Load = Callable[[], Config]
 _CACHE_SYNC_S = 0.2
 _KEEP_ANSWERS_S = 2.0
 _JUDGE_S = 5.0  # for answers that are being judged when the gateway stops
-_GC_OBJECTS = 20_000
 _FLUSH_S = 3.0
 
 
@@ -92,7 +71,7 @@ class Running:
         self.gallery = Gallery(self.book.reader(), self.keys.list)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
-        self.hub = Hub(config, clock=clock, backends=_backends(config, clock))
+        self.hub = Hub(config, clock=clock, backends=backends(config, clock))
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
         self.judgements = Judgements(self.book)
         self.watch = Watch(config, self.judgements, self.metrics)
@@ -157,7 +136,7 @@ class Running:
         if config.cache != old.config.cache:
             self.recall.build(config)
         house = self._build_house(config, cache, sessions)
-        await self.hub.reload(config, _backends(config, self._clock))
+        await self.hub.reload(config, backends(config, self._clock))
         self.metrics.adopt(config)
         if self.telemetry is not None:
             self.telemetry.adopt(config)
@@ -232,166 +211,3 @@ class Running:
         if self.telemetry is not None:
             left_s = _FLUSH_S if self._drain_until_s is None else self._drain_until_s - self._clock.monotonic()
             await asyncio.to_thread(self.telemetry.close, min(_FLUSH_S, left_s))
-
-
-# One version of the list in a process: it comes with a package. Every reload, and every tenant of a replay, would read it anew.
-_read_prices = lru_cache(maxsize=1)(price_list.load)
-
-
-def build_house(
-    config: Config,
-    *,
-    clock: Clock,
-    book: BookPort,
-    models: Models,
-    tokens: Tokens,
-    cache: CacheLever,
-    sessions: Sessions | None = None,
-    listeners: Sequence[Listener] = (),
-    watch: Watch | None = None,
-    keeps_accounts: bool = True,
-    meaning: Meaning | None = None,
-    retriever: "Retriever | None" = None,
-) -> House:
-    """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
-
-    def build_arm(settings: Config) -> House:
-        return build_house(
-            settings,
-            clock=clock,
-            book=book,
-            models=models,
-            tokens=tokens,
-            cache=cache,
-            listeners=listeners,
-            keeps_accounts=keeps_accounts,
-            retriever=retriever,
-        )
-
-    catalog = Catalog(config)
-    prices = PriceBook(config.models, clock=clock, read=_read_prices)
-    prices.warm()
-    return House(
-        config=config,
-        clock=clock,
-        catalog=catalog,
-        router=Router(config, catalog, sessions),
-        cache=cache,
-        guardrails=Guardrails(config.guard),
-        book=book,
-        models=models,
-        prices=prices,
-        tokens=tokens,
-        listeners=listeners,
-        watch=watch,
-        learned=_learned(config, catalog),
-        meaning=meaning,
-        retriever=retriever,
-        arms={
-            label(name, arm): build_arm(overlay(config, experiment, settings))
-            for name, experiment in config.experiments.items()
-            for arm, settings in experiment.arms.items()
-        }
-        or None,
-        keeps_accounts=keeps_accounts,
-    )
-
-
-def _learned(config: Config, catalog: Catalog) -> Learned | None:
-    """Loads numpy and the trained router only where one is configured."""
-    settings = config.route.learned
-    if settings.artefact is None or not settings.enabled:
-        return None
-    from farthing.brain.route.learned.desk import open_desk
-    from farthing.models.embed import shipped
-
-    return open_desk(settings, catalog, shipped())
-
-
-def judging_tools(house: House) -> Tools | None:
-    """What the quality guard judges with; `None` when no judge is configured."""
-    name = house.config.quality.judge
-    return None if name is None else Tools(house.config, house.catalog, house.prices, house.guardrails, house.catalog.resolve(name))
-
-
-def _backends(config: Config, clock: Clock) -> dict[str, Backend]:
-    """Services that are not reached over HTTP."""
-    return {name: RecordedBackend(service, clock=clock) for name, service in config.services.items() if service.dialect == "recorded"}
-
-
-def serve(config: Config, *, load: Load, notes: tuple[str, ...] = ()) -> int:
-    """Run the gateway until it is told to stop. Returns the exit status; raises `ConfigError` before anything listens."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # before the first word that we are here, until somebody listens for it
-    logs.setup(config.log)
-    _require_keys_off_loopback(config)
-    otel.require(config.telemetry, os.environ)
-    try:
-        listener = bind(config.server.host, config.server.port)
-    except OSError as error:
-        where = f"{config.server.host}:{config.server.port}"
-        raise ConfigError(f"Cannot listen on {where}: {error.strerror}. Choose another with --port, or stop what is using it.") from error
-    _announce(config, listener, notes)
-    board = Board(config.server.workers)
-    if config.server.workers == 1:
-        return _work(config, load, listener, board, 0)
-
-    def work(number: int) -> int:
-        return _work(config, load, listener, board, number, reload_first=workers.told_to_reload)
-
-    workers = Workers(config.server.workers, work, listener, config.server.grace_s)
-    return workers.run()
-
-
-def _work(config: Config, load: Load, listener: socket.socket, board: Board, number: int, *, reload_first: bool = False) -> int:
-    """One worker, from its first line to its last. `reload_first`: it replaces one that had reloaded."""
-
-    async def main() -> None:
-        running = Running(config, load, board=board, worker=number, clock=SystemClock())
-        gateway = await running.open()
-        if reload_first:
-            await running.reload_or_say_why()
-        # What was built at start lives until the end; the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        # Requests leave no cycles behind; looking for them at every 700th object costs 4 % of a request.
-        gc.set_threshold(_GC_OBJECTS, 20, 20)
-        try:
-            server = GatewayServer(App(gateway), config.server, on_drain=running.on_drain, on_reload=running.on_hangup_signal)
-            await server.serve(sockets=[listener])
-        finally:
-            await running.close()
-
-    try:
-        uvloop.run(main())
-    except ConfigError as error:
-        log.error("%s", error.message)
-        return 2
-    return 0
-
-
-def is_loopback(host: str) -> bool:
-    """True for 127.0.0.0/8, ::1 and localhost."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _require_keys_off_loopback(config: Config) -> None:
-    if is_loopback(config.server.host) or Keys.any_in(config.store):
-        return
-    raise ConfigError(
-        f"Refusing to listen on {config.server.host} without a key: anyone who can reach it could spend your money. "
-        "Make one with 'farthing keys create --name first', or listen on 127.0.0.1."
-    )
-
-
-def _announce(config: Config, listener: socket.socket, notes: tuple[str, ...]) -> None:
-    host, port = listener.getsockname()[:2]
-    log.info("Farthing %s on http://%s:%d", __version__, f"[{host}]" if ":" in host else host, port)
-    for note in notes:
-        log.info("%s", note)
-    if not Keys.any_in(config.store):
-        log.info("open to this machine: no virtual key has been made. 'farthing keys create' makes one and closes it")

@@ -1,9 +1,15 @@
-"""What the tables of the configuration have in common."""
+"""What the tables of the configuration have in common, and the numbers that stand in them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Ratio = Annotated[float, Meta(gt=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
