@@ -19,6 +19,7 @@ from farthing import config
 from farthing.core.clock import FrozenClock
 from farthing.stores.sqlite import AnswerStore, Book, database
 from farthing.stores.sqlite.rollups import behind, catch_up, filler, next_batch, sketch
+from farthing.stores.sqlite.rollups.clerk import Clerk, ClerkGone
 from farthing.stores.sqlite.rollups.keeper import RollupKeeper
 from farthing.stores.sqlite.rollups.tally import DAY, HOUR, LEVELS, MINUTE, SUMS, Row, split_of
 from farthing.stores.sqlite.transaction import transaction
@@ -258,6 +259,73 @@ def test_the_keeper_follows_a_living_book(tmp_path: Path) -> None:
             await book.close()
 
     assert asyncio.run(live()) == (40, [("tenant", 1)])
+
+
+def _everything(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    tables = ("rollups", "rollup_parts", "rollup_sketches", "rollup_verdicts", "rollup_drops", "rollup_tenants", "rollup_cells", "rollup_cursors")
+    return [row for table in tables for row in sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)]
+
+
+def _children() -> list[int]:
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+def test_a_clerk_prepares_what_the_filler_would(tmp_path: Path) -> None:
+    async def ask() -> list[list[tuple[Any, ...]]]:
+        told: list[list[tuple[Any, ...]]] = []
+        for who in ("filler", "clerk"):
+            store = config.Store(path=str(tmp_path / f"{who}.db"))
+            database.prepare(store)
+            with closing(database.connect(store)) as connection:
+                traffic.write(connection, list(traffic.ledger(300, days=2)))
+                clerk = Clerk(store)
+                try:
+                    while batch := next_batch(connection, NOW) if who == "filler" else await clerk.next_batch(NOW):
+                        with transaction(connection):
+                            assert batch.write(connection)
+                finally:
+                    await clerk.close()
+                told.append(_everything(connection))
+        return told
+
+    of_filler, of_clerk = asyncio.run(ask())
+    assert of_filler == of_clerk
+    assert of_clerk
+
+
+def test_a_clerk_that_was_killed_says_so_and_the_next_question_starts_another(tmp_path: Path) -> None:
+    async def ask() -> int:
+        store = config.Store(path=str(tmp_path / "killed.db"))
+        database.prepare(store)
+        with closing(database.connect(store)) as connection:
+            traffic.write(connection, list(traffic.ledger(30, days=1)))
+        before = set(_children())
+        clerk = Clerk(store)
+        assert await clerk.next_batch(NOW) is not None
+        (child,) = set(_children()) - before
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(ClerkGone, match="has ended"):
+            await clerk.next_batch(NOW)
+        batch = await clerk.next_batch(NOW)
+        await clerk.close()
+        return 0 if batch is None else batch.rows
+
+    assert asyncio.run(ask()) == 30
+
+
+def test_a_clerk_passes_on_what_the_store_says(tmp_path: Path) -> None:
+    async def ask() -> None:
+        store = config.Store(path=str(tmp_path / "empty.db"))
+        with closing(database.connect(store)) as connection:
+            connection.execute("CREATE TABLE other (x)")
+        clerk = Clerk(store)
+        try:
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                await clerk.next_batch(NOW)
+        finally:
+            await clerk.close()
+
+    asyncio.run(ask())
 
 
 def test_quantiles_are_within_two_percent_however_they_were_added_up() -> None:

@@ -4,26 +4,30 @@ A paragraph is repeated where the same words, apart from space, make a whole ear
 """
 
 import re
-from hashlib import blake2b
 
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\n+)")
-_SPACE = re.compile(r"\s+")
 _LEAST_CHARS = 80  # shorter ones are headings, greetings, table lines: said twice on purpose
 
 
 class Seen:
-    """The paragraphs of a prompt so far."""
+    """The paragraphs of a prompt so far. Texts are taken apart only when a later one may repeat them: most prompts have none that may."""
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()
+        self._known: set[str] = set()
+        self._unread: list[str] = []
 
     def read(self, text: str) -> None:
         """Take note of a text that stays as it is."""
-        for paragraph in _PARAGRAPHS.split(text)[::2]:
-            self._is_new(paragraph)
+        self._unread.append(text)
 
     def without_repeats(self, text: str) -> str:
         """The text without the paragraphs that stood before, here or further up."""
+        if len(text) < _LEAST_CHARS:
+            return text
+        if not self._known and not self._unread and "\n" not in text:
+            self.read(text)
+            return text
+        self._catch_up()
         pieces = _PARAGRAPHS.split(text)
         kept: list[str] = []
         dropped = False
@@ -36,12 +40,17 @@ class Seen:
                 dropped = True
         return "".join(kept) if dropped else text
 
+    def _catch_up(self) -> None:
+        for text in self._unread:
+            for paragraph in _PARAGRAPHS.split(text)[::2]:
+                self._is_new(paragraph)
+        self._unread.clear()
+
     def _is_new(self, paragraph: str) -> bool:
-        words = _SPACE.sub(" ", paragraph).strip()
+        words = " ".join(paragraph.split())
         if len(words) < _LEAST_CHARS:
             return True
-        digest = blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if digest in self._known:
+        if words in self._known:
             return False
-        self._known.add(digest)
+        self._known.add(words)
         return True

@@ -233,24 +233,26 @@ def _verdicts(reader: sqlite3.Connection, now: float, limit: int) -> Batch | Non
     at = _at(reader, "judgements")
     if not reader.execute("SELECT EXISTS (SELECT 1 FROM judgements WHERE id > ?) OR EXISTS (SELECT 1 FROM rollup_amendments)", (at,)).fetchone()[0]:
         return None
-    return _VerdictBatch(now, min(limit, _VERDICTS_AT_ONCE))
+    return VerdictBatch(now, min(limit, _VERDICTS_AT_ONCE))
 
 
-class _VerdictBatch(Batch):
+class VerdictBatch(Batch):
+    """At most `limit` verdicts, read within the transaction that counts them."""
+
     def __init__(self, now: float, limit: int) -> None:
         super().__init__("judgements", 0, 0, 0)
-        self._now = now
-        self._limit = limit
+        self.now = now
+        self.limit = limit
 
     def write(self, connection: sqlite3.Connection) -> int:
         columns = ",".join(VERDICT_READ)
         self.before = _at(connection, "judgements")
-        changed = connection.execute(f"SELECT id, sign, {columns} FROM rollup_amendments ORDER BY id LIMIT ?", (self._limit,)).fetchall()
-        added = connection.execute(f"SELECT id, 1, {columns} FROM judgements WHERE id > ? ORDER BY id LIMIT ?", (self.before, self._limit)).fetchall()
+        changed = connection.execute(f"SELECT id, sign, {columns} FROM rollup_amendments ORDER BY id LIMIT ?", (self.limit,)).fetchall()
+        added = connection.execute(f"SELECT id, 1, {columns} FROM judgements WHERE id > ? ORDER BY id LIMIT ?", (self.before, self.limit)).fetchall()
         self.after, self.rows = added[-1][0] if added else self.before, len(added)
         names = _Names(connection, self)
         values: list[tuple[Any, ...]] = []
-        for (level, bucket, tenant, *what), sums in tally_verdicts((row[1:] for row in [*changed, *added]), self._now).items():
+        for (level, bucket, tenant, *what), sums in tally_verdicts((row[1:] for row in [*changed, *added]), self.now).items():
             place: tuple[Any, ...] = (level, bucket, names.tenant(tenant), *what)
             before = connection.execute(f"SELECT {','.join(VERDICT_SUMS)} FROM rollup_verdicts WHERE {_THIS_VERDICT}", place).fetchone()
             values.append((*place, *(mine + theirs for mine, theirs in zip(sums, before or [0] * len(sums), strict=True))))
