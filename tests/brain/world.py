@@ -9,6 +9,7 @@ from farthing.brain.check.guard import Guardrails
 from farthing.brain.house import House
 from farthing.brain.route import Router
 from farthing.config import Config, Service, Tiers
+from farthing.core.batch import Answered
 from farthing.core.call import Call
 from farthing.core.clock import FrozenClock
 from farthing.core.errors import Upstream
@@ -41,6 +42,7 @@ class FakeBook:
     def __init__(self, told: list[str]) -> None:
         self.told = told
         self.rows: list[LedgerRow] = []
+        self.answered: list[Answered] = []
         self.intents: list[Intent] = []
         self.releases: list[Release] = []
         self.refuse: Callable[[Hold], bool] = lambda _hold: False
@@ -53,16 +55,18 @@ class FakeBook:
         self.intents.append(intent)
         return Reserved(tuple(hold.limit - hold.amount for hold in holds))
 
-    async def settle(self, row: LedgerRow, releases: Sequence[Release]) -> None:
+    async def settle(self, row: LedgerRow, releases: Sequence[Release], answered: Answered | None = None) -> None:
         self.told.append("settle")
         self.rows.append(row)
+        self.answered += [answered] if answered else []
         self.releases += releases
 
-    async def record(self, row: LedgerRow, holds: Sequence[Hold]) -> Reserved | Refusal:
+    async def record(self, row: LedgerRow, holds: Sequence[Hold], answered: Answered | None = None) -> Reserved | Refusal:
         for hold in holds:
             if self.refuse(hold):
                 return Refusal(hold, hold.limit, 0)
         self.told.append("record")
+        self.answered += [answered] if answered else []
         self.rows.append(row)
         return Reserved(tuple(hold.limit - hold.amount for hold in holds))
 

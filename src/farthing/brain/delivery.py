@@ -88,6 +88,8 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
     """The rest of the answer; the ledger has its row by now."""
     caller, x = trip.caller, trip.x
     assert trip.outlet is not None
+    if x.inbound.keep is not None:
+        return  # the store has it
     out = trip.outlet.finish(x.cost_usd, x.truncated) if tail is None else tail
     if caller.gone:
         return

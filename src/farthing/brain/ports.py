@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from farthing.core.batch import Answered
 from farthing.core.call import Call, Reply
 from farthing.core.exchange import Exchange, Target, TierName
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
@@ -27,11 +28,11 @@ class Book(Protocol):
         """All holds and the intent row, or none. Exact under any concurrency, in any number of processes."""
         ...
 
-    async def settle(self, row: LedgerRow, releases: Sequence[Release]) -> None:
-        """Write the row, remove its intent, true up its meters."""
+    async def settle(self, row: LedgerRow, releases: Sequence[Release], answered: Answered | None = None) -> None:
+        """Write the row, remove its intent, true up its meters; in the same step the answer of a batch's item."""
         ...
 
-    async def record(self, row: LedgerRow, holds: Sequence[Hold]) -> Reserved | Refusal:
+    async def record(self, row: LedgerRow, holds: Sequence[Hold], answered: Answered | None = None) -> Reserved | Refusal:
         """A request that needs no upstream call (a cache hit): book the holds as used and write the row, or neither."""
         ...
 

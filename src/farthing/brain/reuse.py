@@ -12,6 +12,7 @@ from farthing.brain.checking import hold_to_guardrails
 from farthing.brain.classify import Reading, classify, read
 from farthing.brain.delivery import note_text, send_on
 from farthing.brain.failopen import attempt, cautious
+from farthing.brain.keeping import kept, twin_answer
 from farthing.brain.outlet import Gathered, open_outlet
 from farthing.brain.sending import guards_answers
 from farthing.brain.settlement import close_row, reserve_seat
@@ -23,6 +24,8 @@ from farthing.core.ledger import Refusal
 from farthing.core.money import ZERO_USD
 from farthing.core.request import Dialect
 
+_TWIN = Decision("cache", "coalesced", "the same request of this batch was answered")
+
 
 async def serve(trip: Trip) -> bool:
     """Look, fly along, or say that a call must be made. A request that was answered before keeps the signals it had then.
@@ -31,6 +34,10 @@ async def serve(trip: Trip) -> bool:
     x, house = trip.x, trip.house
     reading: Reading | None = None
     by_meaning = house.meaning is not None
+    if x.inbound.twin is not None:
+        x.decisions.append(_TWIN)
+        await _serve_again(trip, twin_answer(x.inbound.twin), "coalesced")
+        return True
 
     def words() -> Sequence[bytes]:
         nonlocal reading
@@ -77,7 +84,7 @@ def _classified(trip: Trip, reading: Reading | None = None) -> Signals:
     return attempt(x, "classify", lambda: classify(x.inbound, tokens, reading), lambda: cautious(x.inbound, tokens))
 
 
-async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "semantic"]) -> None:
+async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "semantic", "coalesced"]) -> None:
     """A stored answer goes the way of a fresh one, through an outlet. One write to the book: holds and row together."""
     x, house = trip.x, trip.house
     x.cache, x.cache_entry = kind, answer.entry_id
@@ -96,8 +103,9 @@ async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "seman
     holds = hit_holds(x.inbound, house.config, monotonic=house.clock.monotonic())
     trip.hands_off()
     row = close_row(trip)
+    answered = kept(trip)
     trip.settled = True
-    verdict = await house.book.record(row, holds)
+    verdict = await house.book.record(row, holds, answered)
     if isinstance(verdict, Refusal):
         trip.settled = False
         trip.outlet = None

@@ -104,4 +104,5 @@ def ledger_row(x: Exchange, *, total_s: float, sampled: str | None, hash_tenants
         sampled=sampled,
         account=_encode(x.account).decode() if x.account else None,
         experiment=inbound.experiment,
+        lane=None if inbound.lane == "interactive" else inbound.lane,
     )

@@ -8,6 +8,7 @@ from farthing.brain.accounting import close_account
 from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
+from farthing.brain.keeping import kept
 from farthing.brain.row import ledger_row, tenant_on_record
 from farthing.brain.shortening import learned_for
 from farthing.brain.trip import Trip, after
@@ -199,8 +200,9 @@ async def settle(trip: Trip) -> None:
         x.outcome = "client_closed"
     note_text(trip)
     row = close_row(trip)
+    answered = kept(trip)
     trip.settled = True
-    await house.book.settle(row, _releases(trip))
+    await house.book.settle(row, _releases(trip), answered)
     house.publish(x, row)
 
 
@@ -227,7 +229,7 @@ async def cut(trip: Trip, reason: str) -> None:
         trip.reply.close()
     assert trip.outlet is not None
     note_model_time(trip)
-    tail = trip.outlet.cut(reason)
+    tail = trip.tail = trip.outlet.cut(reason)
     x.truncated, x.outcome, x.finish = reason, "truncated", "length"
     count_answer(trip)
     x.finish, trip.own_output_limit = "length", 0

@@ -58,6 +58,7 @@ class Trip:
         self.call: Call | None = None
         self.reply: Reply | None = None
         self.outlet: Outlet | None = None
+        self.tail: bytes | None = None  # the end of an answer that a cap cut
         self.raw: list[bytes] | None = None  # the upstream's bytes, where the cache may want them
         self.sent_s: float | None = None  # monotonic: the call left, and has not ended
         self.left_s: float | None = None  # monotonic: when the last call for the answer left

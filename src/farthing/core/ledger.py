@@ -118,3 +118,4 @@ class LedgerRow(msgspec.Struct, frozen=True, gc=False):
     sampled: str | None = None  # "log,judge,shadow": what this request was drawn for
     account: str | None = None  # JSON of core.account.Account; None where cost or baseline is unknown
     experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
+    lane: str | None = None  # "background": an item of a batch, or a call that could wait

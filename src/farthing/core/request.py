@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from farthing.core.batch import Keep
+
 
 class Dialect(StrEnum):
     """The shapes of HTTP bodies that we speak."""
@@ -114,4 +116,7 @@ class Inbound(msgspec.Struct):
     flow: str | None = None  # request id of the flow that this call is a step of; its caps hold over all its calls
     deadline_s: float | None = None  # monotonic: when that flow must have ended
     tokens_before: int = 0  # what its calls have used so far, input and output
+    lane: Literal["interactive", "background"] = "interactive"
+    keep: Keep | None = None  # the item of a batch that this request answers
+    twin: bytes | None = None  # the answer to the same request of its batch, as the cache keeps one
     forward_headers: tuple[tuple[str, str], ...] = ()  # anthropic-beta, anthropic-version, openai-beta ...

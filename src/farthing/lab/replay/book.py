@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from farthing.core.batch import Answered
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
 from farthing.lab.replay.virtual import LogClock
 from farthing.stores.tally import Tally
@@ -22,13 +23,13 @@ class MemoryBook:
         del intent
         return self._hold(holds, spend=False)
 
-    async def settle(self, row: LedgerRow, releases: Sequence[Release]) -> None:
-        del row
+    async def settle(self, row: LedgerRow, releases: Sequence[Release], answered: Answered | None = None) -> None:
+        del row, answered
         if releases:
             self._tally.release(releases)
 
-    async def record(self, row: LedgerRow, holds: Sequence[Hold]) -> Reserved | Refusal:
-        del row
+    async def record(self, row: LedgerRow, holds: Sequence[Hold], answered: Answered | None = None) -> Reserved | Refusal:
+        del row, answered
         return self._hold(holds, spend=True)
 
     def _hold(self, holds: Sequence[Hold], *, spend: bool) -> Reserved | Refusal:

@@ -16,12 +16,15 @@ from typing import Any
 import msgspec
 
 from farthing import config
+from farthing.core.batch import Answered
 from farthing.core.clock import Clock
 from farthing.core.errors import ConfigError
 from farthing.core.ledger import Hold, Intent, LedgerRow, Refusal, Release, Reserved
 from farthing.stores.sqlite import database
 from farthing.stores.sqlite.checkpoint import Checkpointer
 from farthing.stores.sqlite.group import Counts, Job, Ledger, Op
+from farthing.stores.sqlite.jobs.answers import write_answer
+from farthing.stores.sqlite.jobs.sweep import give_back, slots_with_items
 from farthing.stores.sqlite.orphans import settle_orphans, slots_with_intents
 from farthing.stores.sqlite.slots import Slots
 from farthing.stores.sqlite.transaction import LOCK_TIMEOUT_S
@@ -97,17 +100,23 @@ class Book:
         self._writer.submit(Op(intent.request_id, future, holds=holds, intent=row))
         return await future
 
-    async def settle(self, row: LedgerRow, releases: Sequence[Release]) -> None:
-        """Write the row, remove its intent, true up its meters."""
+    async def settle(self, row: LedgerRow, releases: Sequence[Release], answered: Answered | None = None) -> None:
+        """Write the row, remove its intent, true up its meters; and the answer of the item that it was, if it was one."""
         future = self._loop.create_future()
-        self._writer.submit(Op(row.request_id, future, releases=releases, row=msgspec.structs.astuple(row), closes=True))
+        self._writer.submit(Op(row.request_id, future, releases=releases, row=msgspec.structs.astuple(row), closes=True, job=_writing(answered)))
         await future
 
-    async def record(self, row: LedgerRow, holds: Sequence[Hold]) -> Reserved | Refusal:
-        """Book the holds as used and write the row, or neither."""
+    async def record(self, row: LedgerRow, holds: Sequence[Hold], answered: Answered | None = None) -> Reserved | Refusal:
+        """Book the holds as used and write the row, and the item's answer, or none of it."""
         future = self._loop.create_future()
-        self._writer.submit(Op(row.request_id, future, holds=holds, row=msgspec.structs.astuple(row)))
-        return (await future) or Reserved(())
+        self._writer.submit(Op(row.request_id, future, holds=holds, row=msgspec.structs.astuple(row), job=_writing(answered)))
+        verdict = await future
+        return verdict if isinstance(verdict, Reserved | Refusal) else Reserved(())
+
+    @property
+    def slot(self) -> int:
+        """The byte of the lock file that says that this worker lives."""
+        return self._slots.own
 
     async def run(self, job: Job) -> int:
         """Have the writer run other writes within its next group; how many rows they touched."""
@@ -138,7 +147,7 @@ class Book:
     def _sweep(self, connection: sqlite3.Connection, *, include_own: bool = False) -> None:
         """Settle the requests of every worker that is no more."""
         own = self._slots.own
-        for slot in slots_with_intents(connection):
+        for slot in {*slots_with_intents(connection), *slots_with_items(connection)}:
             if slot == own:
                 if include_own:
                     self._settle_orphans(connection, slot)
@@ -153,6 +162,7 @@ class Book:
         if ops:
             self._ledger.commit(connection, ops, self.clock.now())
             self.counts.swept += len(ops)
+        give_back(connection, slot)
 
     def _purge(self, connection: sqlite3.Connection) -> None:
         now, monotonic = self.clock.now(), self.clock.monotonic()
@@ -162,3 +172,7 @@ class Book:
         self._purged_at = (now, monotonic)
         if abs(wall_s - real_s) <= _STEADY_S:
             self._ledger.meters.purge(connection, now)
+
+
+def _writing(answered: Answered | None) -> Job | None:
+    return None if answered is None else lambda connection: write_answer(connection, answered)

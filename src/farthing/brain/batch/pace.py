@@ -1,0 +1,116 @@
+"""How many background items may run: what the measured limit of a service leaves beside interactive work, and less where that gets slower.
+
+Two limits, both measured. `Knee` finds how many calls a service takes before each of them only gets slower (a gradient limit, as in Netflix's
+concurrency-limits: the share of the shortest time seen in the time seen now, and room for a queue of the square root of the limit).
+`Courtesy` halves background work where interactive calls take longer beside it than they did without, and adds one where they do not (AIMD).
+Times are taken per piece of work, for long answers take long: seconds / (1 + output tokens / 32).
+"""
+
+from collections.abc import Callable
+from math import sqrt
+from statistics import median
+
+_WINDOW = 16
+_SMALLEST = 1.0
+_TOLERANCE = 1.5  # of a background call's time, before a longer one says that the service is full
+_FORGETS = 1.002  # the shortest time is believed a little less with every window
+_TOKENS_OF_WORK = 32
+_QUIET_S = 5.0  # no interactive call for so long: nobody to be slowed
+
+
+def time_of_work(latency_s: float, output_tokens: int | None) -> float:
+    return latency_s / (1 + (output_tokens or 0) / _TOKENS_OF_WORK)
+
+
+class Knee:
+    """The concurrency limit of one service."""
+
+    def __init__(self, most: int, start: float = 8.0) -> None:
+        self._most = most
+        self.limit = min(float(most), start)
+        self._shortest: float | None = None
+        self._window: list[float] = []
+
+    def note(self, work_s: float, in_flight: int) -> None:
+        """A call that ended well beside so many others."""
+        self._window.append(work_s)
+        if len(self._window) < _WINDOW:
+            return
+        now_s = median(self._window)
+        self._window.clear()
+        self._shortest = now_s if self._shortest is None else min(now_s, self._shortest * _FORGETS)
+        gradient = max(0.5, min(1.0, _TOLERANCE * self._shortest / now_s)) if now_s > 0 else 1.0
+        if gradient == 1.0 and in_flight < self.limit / 2:
+            return  # nothing was learned of a limit that is not used
+        self.limit = max(_SMALLEST, min(float(self._most), self.limit * gradient + sqrt(self.limit) * (gradient == 1.0)))
+
+    def failed(self) -> None:
+        """Refused for its load, or too late."""
+        self.limit = max(_SMALLEST, self.limit / 2)
+
+
+class Courtesy:
+    """How much background work interactive calls bear."""
+
+    def __init__(self, most: int, room: float, monotonic: Callable[[], float]) -> None:
+        self._most, self._room, self._monotonic = most, room, monotonic
+        self.limit = float(most)
+        self._alone: float | None = None  # time of work when nothing ran in the background
+        self._window: list[float] = []
+        self._last_s = float("-inf")
+
+    def note(self, work_s: float, background: int) -> None:
+        """An interactive call that ended, beside so many background items."""
+        self._last_s = self._monotonic()
+        if background == 0:
+            self._alone = work_s if self._alone is None else self._alone + 0.1 * (work_s - self._alone)
+            return
+        self._window.append(work_s)
+        if len(self._window) < _WINDOW:
+            return
+        beside = median(self._window)
+        self._window.clear()
+        if self._alone is None:
+            self._alone = beside
+        elif beside > self._alone * (1 + self._room / 2):
+            self.limit = max(_SMALLEST, min(self.limit, float(background)) / 2)
+        else:
+            self._alone = min(self._alone, beside)
+            self.limit = min(float(self._most), self.limit + 1)
+
+    @property
+    def now(self) -> int:
+        """The limit as it counts now."""
+        return self._most if self._monotonic() - self._last_s > _QUIET_S else int(self.limit)
+
+
+class Pace:
+    """The limits of one worker, service by service."""
+
+    def __init__(self, *, most: int, room: float, monotonic: Callable[[], float]) -> None:
+        self._most = most
+        self._knees: dict[str, Knee] = {}
+        self._courtesy = Courtesy(most, room, monotonic)
+        self.background = 0  # items running now
+
+    def room(self, service: str | None, running: int, interactive: int) -> int:
+        """How many more items may start at this service (`None`: nobody knows yet where they go)."""
+        knee = self._knees.get(service or "")
+        most = self._most if knee is None else int(knee.limit)
+        return max(0, min(most - interactive, self._courtesy.now, self._most) - running)
+
+    def background_ended(self, service: str, work_s: float | None, *, overloaded: bool) -> None:
+        knee = self._knees.get(service)
+        if knee is None:
+            knee = self._knees[service] = Knee(self._most)
+        if overloaded:
+            knee.failed()
+        elif work_s is not None:
+            knee.note(work_s, self.background)
+
+    def interactive_ended(self, work_s: float) -> None:
+        self._courtesy.note(work_s, self.background)
+
+    def limits(self) -> dict[str, float]:
+        """The measured limit by service."""
+        return {name: knee.limit for name, knee in self._knees.items()}
