@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from farthing.assemble.queue import Queue
 from farthing.assemble.recall import Recall
 from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
@@ -77,6 +78,7 @@ class Running:
         self.watch = Watch(config, self.judgements, self.metrics)
         self.watch.refresh()
         self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
+        self.queue = Queue(self.book, config, clock)
         self.recall = Recall(SemanticStore(self.book), self.judgements, self.hub, clock)
         self.recall.build(config)
         self.house = self._build_house(config, self._build_cache(config))
@@ -98,7 +100,9 @@ class Running:
             flows=Plans(config.flows),
             flow_tools=FlowTools(Fetcher(clock), os.environ),
             memory=self.recall,
+            jobs=self.queue.jobs,
         )
+        self.queue.start(self.gateway, lambda: self.house.config)
         self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
         if self._worker == 0:
             self.rollups.start()
@@ -120,7 +124,7 @@ class Running:
             tokens=self.tokens,
             cache=cache,
             sessions=sessions,
-            listeners=(self.metrics, self.desk, *(() if self.telemetry is None else (self.telemetry,))),
+            listeners=(self.metrics, self.desk, self.queue, *(() if self.telemetry is None else (self.telemetry,))),
             watch=self.watch,
             meaning=self.recall.meaning,
             retriever=self.retriever,
@@ -198,6 +202,7 @@ class Running:
     async def close(self) -> None:
         for chore in self._chores:
             chore.cancel()
+        await self.queue.close(0.0 if self._drain_until_s is None else max(0.0, self._drain_until_s - self._clock.monotonic()))
         await self.sync.keep_rest(_KEEP_ANSWERS_S)
         await self.recall.close(_JUDGE_S)
         await self.desk.close(min(_JUDGE_S, _JUDGE_S if self._drain_until_s is None else max(0.0, self._drain_until_s - self._clock.monotonic())))

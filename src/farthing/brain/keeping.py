@@ -29,7 +29,20 @@ def _for_twins(trip: Trip, body: bytes) -> bytes | None:
         return None
     target, entry = x.target, "ans" + x.inbound.request_id.removeprefix("req")
     answer = Answer(
-        x.inbound.dialect, False, body, target.service, target.model, target.tier, x.usage, x.cost_usd, x.finish, entry, now, now, x.signals, x.sources
+        x.inbound.dialect,
+        False,
+        body,
+        target.service,
+        target.model,
+        target.tier,
+        x.usage,
+        x.cost_usd,
+        x.finish,
+        entry,
+        now,
+        now,
+        x.signals,
+        x.sources,
     )
     return _pack(answer)
 

@@ -6,6 +6,7 @@ nearest known one. Secrets are named by environment variable, never written here
 
 from typing import Annotated
 
+from farthing.config.batch import Batch
 from farthing.config.cache import Cache
 from farthing.config.endpoints import Caps, Endpoint
 from farthing.config.flows import Flow
@@ -22,6 +23,7 @@ from farthing.config.tokens import Diet, Output, Retrieve
 __all__ = [
     "Arm",
     "AskedRoute",
+    "Batch",
     "Cache",
     "Caps",
     "Check",
@@ -75,6 +77,7 @@ class Config(_Table, frozen=True):
     sampling: Annotated[Sampling, _key("Shares of traffic.")] = Sampling()
     quality: Annotated[Quality, _key("The quality guard.")] = Quality()
     experiments: Annotated[dict[str, Experiment], _key("A/B tests by name; a request takes part in the first that has its endpoint.")] = {}
+    batch: Annotated[Batch, _key("Patient work: files, batches, calls that may wait.")] = Batch()
     resilience: Annotated[Resilience, _key("Retries and breakers.")] = Resilience()
     log: Annotated[Log, _key("Logs.")] = Log()
     telemetry: Annotated[Telemetry, _key("OpenTelemetry.")] = Telemetry()

@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
 from farthing.core.request import Dialect, Principal
-from farthing.edge import admin, ask, catalog, dashboard, feedback, health, inference, sessions
+from farthing.edge import admin, ask, batches, catalog, dashboard, feedback, files, health, inference, sessions
 from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
@@ -48,6 +48,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/ask", "app", ask.handle),
     Route("POST", "/llm-inference", "app", inference.handle),
     Route("POST", "/v1/feedback", "app", feedback.handle),
+    Route("POST", "/v1/files", "app", files.upload, Dialect.CHAT),
+    Route("GET", "/v1/files", "app", files.listed, Dialect.CHAT),
+    Route("GET", f"{files.ONE}*", "app", files.one, Dialect.CHAT),
+    Route("DELETE", f"{files.ONE}*", "app", files.delete, Dialect.CHAT),
+    Route("POST", "/v1/batches", "app", batches.create, Dialect.CHAT),
+    Route("GET", "/v1/batches", "app", batches.listed, Dialect.CHAT),
+    Route("GET", f"{batches.ONE}*", "app", batches.one, Dialect.CHAT),
+    Route("POST", f"{batches.ONE}*", "app", batches.act, Dialect.CHAT),
     Route("GET", "/v1/models", "app", catalog.handle),
     Route("GET", f"{catalog.ONE}*", "app", catalog.one),
     Route("POST", "/admin/reload", "admin", admin.reload),

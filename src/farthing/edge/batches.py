@@ -1,4 +1,4 @@
-"""/v1/batches: orders of many requests that may take their time, in OpenAI's form. A batch is its tenant's, and runs under the key that ordered it."""
+"""/v1/batches: many requests that may take their time, in OpenAI's form. A batch is its tenant's, and runs under the key that ordered it."""
 
 import re
 from typing import Any

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from farthing.brain.batch.ports import Shelf
 from farthing.core.batch import StoredFile
 from farthing.core.errors import BodyTooLarge, FarthingError, InvalidRequest, NotFound, Unavailable
 from farthing.core.ids import new_id
@@ -16,7 +17,6 @@ from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, headers_of, tenant_of
 from farthing.edge.multipart import Form, PartBegins, PartData, boundary_of
 from farthing.edge.replies import send_json
-from farthing.stores.sqlite import JobStore
 from farthing.wire.batch_lines import answer_line
 
 ONE = "/v1/files/"
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[\x00-\x1f\x7f/\\]")
 _NAME_CHARS = 200
 
 
-def jobs_of(gateway: Gateway) -> JobStore:
+def jobs_of(gateway: Gateway) -> Shelf:
     """Raises `Unavailable` where batches are switched off."""
     if gateway.jobs is None or not gateway.house.config.batch.enabled:
         raise Unavailable("This gateway takes no batches (`batch.enabled`).")
@@ -72,7 +72,7 @@ async def upload(gateway: Gateway, principal: Principal, scope: Scope, receive: 
 class _Upload:
     """Takes the form apart: fields into memory, the file into the store."""
 
-    def __init__(self, jobs: JobStore, file_id: str, form: Form, limit_mb: float) -> None:
+    def __init__(self, jobs: Shelf, file_id: str, form: Form, limit_mb: float) -> None:
         self._jobs, self._file_id, self._form, self._limit_mb = jobs, file_id, form, limit_mb
         self._part: PartBegins | None = None
         self._fields: dict[str, bytes] = {}
@@ -180,7 +180,7 @@ async def one(gateway: Gateway, principal: Principal, scope: Scope, _receive: Re
         raise NotFound(f"There is no route {scope['path'][:200]}.")
 
 
-async def _send_content(jobs: JobStore, file: StoredFile, send: Send) -> None:
+async def _send_content(jobs: Shelf, file: StoredFile, send: Send) -> None:
     head = [(b"content-type", b"application/octet-stream"), (b"content-length", b"%d" % file.bytes)]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     waiting = bytearray()

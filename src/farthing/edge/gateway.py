@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from farthing.brain.batch.ports import Shelf
 from farthing.brain.cache.semantic.lane import Drop
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
@@ -56,7 +57,10 @@ class Gateway:
         flows: Plans | None = None,
         flow_tools: FlowTools | None = None,
         memory: Memory | None = None,
+        jobs: Shelf | None = None,
     ) -> None:
+        self.jobs = jobs  # files, batches and their items
+        self.wake_runner: Callable[[], None] = _nothing  # there is something new in the queue
         self.memory = memory
         self.house = house
         self.keys = keys
@@ -95,3 +99,6 @@ class Gateway:
         """Log a stream that ended in an error after it had begun; its caller read the error as the last event."""
         inbound = exchange.inbound
         log.warning("%s request %s: stream ended in %s: %s", inbound.dialect.value, inbound.request_id, exchange.error_code, exchange.error_message)
+
+
+def _nothing() -> None: ...

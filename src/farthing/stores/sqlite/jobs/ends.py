@@ -18,7 +18,9 @@ def begin_ends(connection: sqlite3.Connection, now: float) -> int:
         run("UPDATE batch_items SET state = 'expired', body = NULL WHERE batch = ? AND state IN ('queued', 'later', 'twin')", (batch,))
     for (batch,) in run("SELECT id FROM batches WHERE status = 'cancelling'").fetchall():
         run("UPDATE batch_items SET state = 'cancelled', body = NULL WHERE batch = ? AND state IN ('queued', 'later', 'twin')", (batch,))
-    through = run("UPDATE batches SET status = 'finalizing', finalizing_at = ? WHERE status = 'in_progress' AND done + failed >= total", (now,)).rowcount
+    through = run(
+        "UPDATE batches SET status = 'finalizing', finalizing_at = ? WHERE status = 'in_progress' AND done + failed >= total", (now,)
+    ).rowcount
     return through + sum(
         run(
             """UPDATE batches SET status = 'finalizing', finalizing_at = ? WHERE id = ? AND status = 'in_progress'

@@ -23,7 +23,9 @@ class Files(Reading):
     async def begin_file(self, file: StoredFile) -> None:
         """A file that nobody sees until `end_file`."""
         values = msgspec.structs.astuple(file)
-        await self.book.run(lambda connection: connection.execute(f"INSERT INTO files ({_COLUMNS}, whole) VALUES (?,?,?,?,?,?,?,?,?,?,0)", values).rowcount)
+        await self.book.run(
+            lambda connection: connection.execute(f"INSERT INTO files ({_COLUMNS}, whole) VALUES (?,?,?,?,?,?,?,?,?,?,0)", values).rowcount
+        )
 
     async def add_part(self, file_id: str, content: bytes) -> None:
         await self.book.run(lambda connection: connection.execute("INSERT INTO file_parts (file, content) VALUES (?,?)", (file_id, content)).rowcount)
@@ -74,7 +76,9 @@ class Files(Reading):
     def parts(self, file_id: str) -> Iterator[bytes]:
         """The content of a file that was brought."""
         last = 0
-        while (row := self.read("SELECT id, content FROM file_parts WHERE file = ? AND id > ? ORDER BY id LIMIT 1", (file_id, last)).fetchone()) is not None:
+        while (
+            row := self.read("SELECT id, content FROM file_parts WHERE file = ? AND id > ? ORDER BY id LIMIT 1", (file_id, last)).fetchone()
+        ) is not None:
             last = row[0]
             yield row[1]
 

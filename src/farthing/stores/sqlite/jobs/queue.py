@@ -50,7 +50,10 @@ class JobStore(Files):
 
     def open_batches(self) -> list[Batch]:
         """All that have not ended, the nearest deadline first."""
-        return [Batch(*row) for row in self.read(f"SELECT {_COLUMNS} FROM batches WHERE status IN {_OPEN} ORDER BY expires_at, id LIMIT {_MOST_OPEN}").fetchall()]
+        return [
+            Batch(*row)
+            for row in self.read(f"SELECT {_COLUMNS} FROM batches WHERE status IN {_OPEN} ORDER BY expires_at, id LIMIT {_MOST_OPEN}").fetchall()
+        ]
 
     def depth(self) -> QueueDepth:
         row = self.read(
@@ -81,7 +84,8 @@ class JobStore(Files):
 
     async def begin(self, batch_id: str, *, total: int, now: float) -> None:
         """The file was good."""
-        sql = "UPDATE batches SET status = 'in_progress', in_progress_at = ?, total = ?, slot = NULL WHERE id = ? AND status = 'validating' AND slot = ?"
+        sql = """UPDATE batches SET status = 'in_progress', in_progress_at = ?, total = ?, slot = NULL
+        WHERE id = ? AND status = 'validating' AND slot = ?"""
         await self.book.run(lambda connection: connection.execute(sql, (now, total, batch_id, self._slot)).rowcount)
 
     async def reject(self, batch_id: str, *, errors: str, now: float) -> None:

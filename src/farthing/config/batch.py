@@ -2,12 +2,8 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
-from farthing.table import Table as _Table
-from farthing.table import key as _key
-
-Positive = Annotated[float, Meta(gt=0)]
+from farthing.config.table import Table as _Table
+from farthing.config.table import key as _key
 
 
 class Batch(_Table, frozen=True):
@@ -16,9 +12,9 @@ class Batch(_Table, frozen=True):
     enabled: Annotated[bool, _key("Take files and batches, and run them. false: what is queued stays where it is.")] = True
     at_once: Annotated[int, _key("Most items that one worker runs at the same time; the measured limit is often lower.", ge=1)] = 32
     attempts: Annotated[int, _key("Tries for one item whose fault may pass, each later than the one before.", ge=1, le=20)] = 5
-    dedupe: Annotated[bool, _key("The same request several times in a batch is made once; not where its temperature is above `cache.max_temperature`.")] = (
-        True
-    )
+    dedupe: Annotated[
+        bool, _key("The same request several times in a batch is made once; not where its temperature is above `cache.max_temperature`.")
+    ] = True
     max_file_mb: Annotated[float, _key("Largest file taken.", gt=0)] = 200.0
     max_items: Annotated[int, _key("Most requests in one file.", ge=1)] = 50_000
     tenant_mb: Annotated[float, _key("Most that the files of one tenant may take in the store.", gt=0)] = 2048.0

@@ -1,0 +1,54 @@
+"""The queue of one worker, put together: store, pace, runner."""
+
+from collections.abc import Awaitable, Callable
+
+from farthing.brain.batch.base import Served
+from farthing.brain.batch.pace import Pace, time_of_work
+from farthing.brain.batch.runner import Runner
+from farthing.config import Config
+from farthing.core.batch import Leased
+from farthing.core.clock import Clock
+from farthing.core.exchange import Exchange
+from farthing.core.ledger import LedgerRow
+from farthing.edge.gateway import Gateway
+from farthing.edge.items import serve_item
+from farthing.stores.sqlite import Book, JobStore
+
+
+class Queue:
+    """Listens to every settled request, so that background work knows how interactive ones fare."""
+
+    def __init__(self, book: Book, config: Config, clock: Clock) -> None:
+        self.jobs = JobStore(book)
+        self.pace = Pace(most=config.batch.at_once, room=config.batch.room, monotonic=clock.monotonic)
+        self._clock = clock
+        self._runner: Runner | None = None
+
+    def settled(self, exchange: Exchange, row: LedgerRow) -> None:
+        """Fulfils `brain.ports.Listener`."""
+        del row
+        if exchange.inbound.lane == "interactive" and exchange.error_code is None and exchange.model_s and exchange.attempts:
+            self.pace.interactive_ended(time_of_work(exchange.model_s, exchange.usage.output_tokens if exchange.usage else None))
+
+    def start(self, gateway: Gateway, config: Callable[[], Config]) -> None:
+        """Begin to work off what is queued."""
+
+        def serve(leased: Leased) -> Awaitable[Served]:
+            return serve_item(gateway, leased)
+
+        self._runner = Runner(
+            jobs=self.jobs,
+            serve=serve,
+            config=config,
+            clock=self._clock,
+            pace=self.pace,
+            interactive=lambda: gateway.in_flight,
+            going=lambda: not gateway.house.stopping,
+        )
+        gateway.wake_runner = self._runner.wake
+        self._runner.start()
+
+    async def close(self, within_s: float) -> None:
+        """What runs may end within so many seconds; the rest goes back."""
+        if self._runner is not None:
+            await self._runner.close(within_s)
