@@ -28,11 +28,18 @@ GOOD = {
 ONE_MODEL = "/v1/models/gpt-4o-mini"
 DOOR = "/dashboard/login"  # takes a key in its body alone: one in a header does not help
 FIGURES = ("/dashboard/data/outline", "/dashboard/data/account", "/dashboard/data/notable")
-NAMES = (ONE_MODEL, "/dashboard/static/app.js", *FIGURES)  # their last part is a name, whatever it holds
+NO_FORM = ("/v1/files", "/v1/batches")  # what is posted here is judged after the key, and found wanting
+NO_FILE = ("/v1/files/file_none", "/v1/batches/batch_none", "/v1/batches/batch_none/cancel")
+STARS = ("/v1/models/", "/v1/files/", "/v1/batches/")
+NAMES = (ONE_MODEL, *NO_FILE, "/dashboard/static/app.js", *FIGURES)  # their last part is a name, whatever it holds
 ROUTES = [
     *(("POST", path, "app") for path in GOOD if not path.startswith("/admin/")),
     ("GET", "/v1/models", "app"),
     ("GET", ONE_MODEL, "app"),
+    *((method, path, "app") for path in NO_FORM for method in ("GET", "POST")),
+    *(("GET", path, "app") for path in NO_FILE[:2]),
+    ("DELETE", NO_FILE[0], "app"),
+    ("POST", NO_FILE[2], "app"),
     ("POST", "/admin/reload", "admin"),
     ("POST", "/admin/cache/clear", "admin"),
     ("GET", "/metrics", "viewer"),
@@ -89,7 +96,7 @@ def keys(upstream: FakeUpstream) -> Iterator[Keys]:
         secrets = {role: gateway.new_key("--tenant", role, "--role", role) for role in sorted(KNOWN)}
         secrets["revoked"] = gateway.new_key("--tenant", "revoked", "--role", "admin")
         gateway.farthing("keys", "revoke", gateway.query("select key_id from keys where tenant = 'revoked'")[0]["key_id"])
-        secrets["expired"] = gateway.new_key("--tenant", "expired", "--role", "admin", "--expires", "1s")
+        secrets["expired"] = gateway.new_key("--tenant", "expired", "--role", "admin", "--expires", "4s")
         secrets["wrong"] = secrets["admin"][:-4] + "AAAA"
         headers = {role: {"authorization": f"Bearer {secret}"} for role, secret in secrets.items()} | {"nobody": {}}
         with closing(sqlite3.connect(gateway.store)) as ledger, ledger:
@@ -119,13 +126,13 @@ def expected(case: Case) -> set[int]:
     """Statuses that are a right verdict."""
     known = case.role in KNOWN
     if case.policy is None:
-        if case.role == "viewer" and case.path.startswith("/v1/models/"):
-            return {400, 403, 404, 405}  # a name of a model, as it is for the others; a viewer may ask for none
+        if case.role == "viewer" and case.path.startswith(STARS):
+            return {400, 403, 404, 405}  # a name, as it is for the others; a viewer may ask for none
         return {404, 400, 405} if known else {401, 400}
     if case.path == DOOR:
         return {400}
     if case.role in ALLOWED[case.policy]:
-        return {200}
+        return {404} if case.path in NO_FILE else {400} if (case.method, case.path) in product(("POST",), NO_FORM) else {200}
     return {403} if known else {401}
 
 
