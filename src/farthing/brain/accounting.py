@@ -13,18 +13,17 @@ import msgspec
 from farthing.brain.cap import DEFAULT_MAX_OUTPUT_TOKENS
 from farthing.brain.trip import Trip
 from farthing.core.account import Account, Effect, Saver
+from farthing.core.alias import is_alias
 from farthing.core.decision import Decision, LeverName
-from farthing.core.exchange import Attempt, Exchange
+from farthing.core.exchange import FINISHED, Attempt, Exchange
 from farthing.core.money import ZERO_USD, from_picousd, to_picousd
 from farthing.core.prompt import prompt_parts
 from farthing.core.request import Dialect
 from farthing.core.usage import Rate, Usage
 from farthing.measure.savings import Bill, settle_account
 
-_ALIAS = "farthing/"
 REUSED = frozenset({"exact", "normalised", "semantic", "coalesced"})
 _CUT = frozenset({"length", "max_tokens", "incomplete"})
-_ENDED = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
 _CHARGED: dict[str, Saver] = {"router": "route", "embed": "cache"}  # purpose of a call -> the lever that made it
 _DECISION_OF_LEVER: dict[Saver, LeverName] = {"calls": "flow"}
 _CLAIM_NOTHING = frozenset({"bypass", "miss", "kept", "failover", "control"})
@@ -72,14 +71,14 @@ def _answering(x: Exchange) -> Attempt | None:
     answered = [attempt for attempt in x.attempts if attempt.usage is not None and attempt.error_code is None]
     taken = [attempt for attempt in answered if attempt.purpose == "escalate" and attempt.target == x.target]
     first = [attempt for attempt in answered if attempt.purpose == "answer"]
-    if taken and x.inbound.peek.model.startswith(_ALIAS):
+    if taken and is_alias(x.inbound.peek.model):
         return taken[-1]
     return first[0] if first else None
 
 
 def _baseline_rate(trip: Trip, rate: Rate | None) -> Rate | None:
     """The price of the model that would have been called: the named one, unquantized, or the configured baseline."""
-    if trip.x.inbound.peek.model.startswith(_ALIAS):
+    if is_alias(trip.x.inbound.peek.model):
         return trip.house.baseline_rate
     return rate
 
@@ -128,7 +127,7 @@ def _extra(x: Exchange, answering: Attempt | None) -> dict[str, int]:
 def _learn_length(trip: Trip, model: str, usage: Usage, *, reused: bool) -> None:
     """Of an answer that ended by itself; and of one that a learned limit ended, so that a limit which bites too often rises."""
     x, house = trip.x, trip.house
-    ended = x.finish in _ENDED
+    ended = x.finish in FINISHED
     if reused or not (ended or (trip.learns_limit and trip.own_output_limit and x.finish in _CUT)):
         return
     house.lengths.add(x.inbound.endpoint, model, usage.output_tokens)

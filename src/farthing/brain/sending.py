@@ -7,6 +7,7 @@ from farthing.brain.house import House
 from farthing.brain.outlet import open_outlet
 from farthing.brain.route.base import Routed
 from farthing.brain.trip import Trip, after
+from farthing.core.alias import is_alias
 from farthing.core.call import Call
 from farthing.core.decision import Decision
 from farthing.core.errors import GuardrailBlocked, InputTooLong, Unavailable, UnsupportedFeature, Upstream, UpstreamRefused, UpstreamTimeout
@@ -62,7 +63,7 @@ def _unrouted(trip: Trip) -> Routed:
     """Without a router: the named model, else the baseline. A key bound to certain models gets none: permission fails closed."""
     inbound, catalog = trip.x.inbound, trip.house.catalog
     named = inbound.peek.model
-    target = catalog.baseline if named.startswith("farthing/") else catalog.resolve(named)
+    target = catalog.baseline if is_alias(named) else catalog.resolve(named)
     if target is None or inbound.principal.allowed_models is not None:
         raise Unavailable("The router failed on this request; the log says how. Name a model that the key allows, or try again.")
     return Routed((target,), Decision("route", "baseline", f"without a router: {target.model}", failed_open=True))

@@ -11,6 +11,9 @@ from farthing.core.decision import Decision
 from farthing.core.request import Inbound
 from farthing.core.usage import Usage
 
+# Words of the dialects for an answer that came to its own end: not cut, refused, filtered or broken.
+FINISHED = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
+
 TierName = str  # "cheap", "expensive", or a name from the config; "" for a model that is in no tier
 
 

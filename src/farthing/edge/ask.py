@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from farthing.config import Endpoint
+from farthing.core.alias import AUTO
 from farthing.edge.flows import FlowAsked, plan_of
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import endpoint_of
@@ -54,7 +55,7 @@ def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes
     endpoint: Endpoint = gateway.house.config.endpoint(name)
     system = endpoint.system or (_FROM_DOCUMENTS if endpoint.collection else _DEFAULT_SYSTEM)
     body: dict[str, Any] = {
-        "model": f"flow/{plan.name}" if plan is not None else endpoint.model or "farthing/auto",
+        "model": f"flow/{plan.name}" if plan is not None else endpoint.model or AUTO,
         "messages": [{"role": "user", "content": wanted.text}]
         if plan is not None
         else [

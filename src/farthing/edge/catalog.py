@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from farthing.brain.ports import CatalogPort
-from farthing.brain.route import ALIASES, AUTO
+from farthing.core.alias import ALIASES, AUTO
 from farthing.core.errors import ModelNotFound
 from farthing.core.exchange import Target
 from farthing.core.request import Principal

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from farthing.core.alias import PREFIX
 from farthing.edge.gateway import Gateway
 from farthing.edge.within import InnerRequest, Shaped, served_within
 
@@ -26,7 +27,7 @@ class InferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _to_chat(wanted: InferenceRequest, _gateway: Gateway, _headers: Mapping[bytes, bytes]) -> InnerRequest:
     messages: list[dict[str, str]] = [{"role": "system", "content": wanted.system}] if wanted.system else []
     messages.append({"role": "user", "content": wanted.prompt})
-    body: dict[str, Any] = {"model": f"farthing/{wanted.model_tier}", "messages": messages}
+    body: dict[str, Any] = {"model": f"{PREFIX}{wanted.model_tier}", "messages": messages}
     for name in ("max_tokens", "temperature", "stop"):
         value = getattr(wanted, name)
         if value is not None:

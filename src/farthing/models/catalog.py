@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from farthing.config import Config
+from farthing.core.alias import AUTO, PREFIX
 from farthing.core.errors import ConfigError, ModelNotFound
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
 from farthing.models.services import dialects_of
 
-AUTO = "farthing/auto"
 _SEEN_LIMIT = 4096
 _WILD = frozenset("*?[")
 
@@ -56,7 +56,7 @@ class Catalog:
 
     def names(self) -> list[str]:
         """What GET /v1/models lists: tiers first, then models by name. Services with open patterns serve more."""
-        tiers = [f"farthing/{tier}" for tier, targets in self._tiers.items() if targets]
+        tiers = [f"{PREFIX}{tier}" for tier, targets in self._tiers.items() if targets]
         plain = [pattern for service in self._services.values() for pattern in service.models if not _WILD & set(pattern)]
         tiered = [self._shortest(target) for targets in self._tiers.values() for target in targets]
         concrete = {name for name in (*self._models, *plain, *tiered) if self._find(name) is not None}

@@ -10,7 +10,7 @@ from farthing.brain.cache.flight import Flights
 from farthing.config import Cache, Endpoint
 from farthing.core.call import Call
 from farthing.core.decision import Decision
-from farthing.core.exchange import Signals, Target
+from farthing.core.exchange import FINISHED, Signals, Target
 from farthing.core.recent import Recent
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
@@ -23,7 +23,6 @@ Tell = Callable[[bytes, str, Answer], None]
 def _nobody(_key: bytes, _tenant: str, _answer: Answer) -> None: ...
 
 
-_STORABLE_FINISH = frozenset({"stop", "end_turn", "completed", "stop_sequence"})
 _MISS = Decision("cache", "miss", "first time in this scope")
 _COALESCED = Decision("cache", "coalesced", "same request was in flight")
 _OFF = Decision("cache", "bypass", "lever is off")
@@ -86,7 +85,7 @@ class CacheLever:
         now: float,
     ) -> None:
         """Keep a whole, untroubled answer. The caller has made sure that nothing was cut, refused or repaired."""
-        if finish not in _STORABLE_FINISH and inbound.dialect is not Dialect.EMBEDDINGS:
+        if finish not in FINISHED and inbound.dialect is not Dialect.EMBEDDINGS:
             return
         answer = Answer(
             call.dialect,

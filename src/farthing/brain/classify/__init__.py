@@ -16,12 +16,12 @@ from farthing.brain.classify.sizes import input_tokens, query_tokens
 from farthing.brain.classify.task import task_of
 from farthing.brain.classify.words import DOMAINS
 from farthing.brain.ports import Tokens
+from farthing.core.alias import is_alias
 from farthing.core.exchange import Risk, Signals
 from farthing.core.request import Inbound, Peek
 
 __all__ = ["Reading", "classify", "read"]
 
-_ROUTED = "farthing/"
 
 _EARLIER_CHARS = 4000
 _HIGH_RISK = 4
@@ -44,7 +44,7 @@ def classify(inbound: Inbound, tokens: Tokens, reading: Reading | None = None) -
     asked = reading.asked
     scores = reading.score(EVERYTHING)
     background = _background(window(peek.system_text)) if peek.turns and peek.turns[0].role != "user" else {}
-    earlier = Reading(_earlier(peek)).score(SUBJECTS) if len(peek.turns) > 2 and peek.model.startswith(_ROUTED) else {}
+    earlier = Reading(_earlier(peek)).score(SUBJECTS) if len(peek.turns) > 2 and is_alias(peek.model) else {}
     task, confidence = (inbound.task_type, 1.0) if inbound.task_type else task_of(asked, reading, scores, background, peek)
     language = inbound.language or language_of(asked, scores)
     asked_tokens = query_tokens(peek.last_user_text, peek.model, tokens)

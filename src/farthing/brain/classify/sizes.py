@@ -1,6 +1,7 @@
 """Sizes in tokens: estimated from bytes, counted only where the estimate is too near a threshold of the shipped rules to decide it."""
 
 from farthing.brain.ports import Tokens
+from farthing.core.alias import is_alias
 from farthing.core.request import Peek
 
 # Of the two thresholds of the shipped rules, the other one (512 of the whole input) comes with a task type that is less sure than the estimate.
@@ -22,7 +23,7 @@ def query_tokens(query: str, model: str, tokens: Tokens) -> int:
     """Tokens of the last user turn; exact near 128 where the router is going to decide on it."""
     size = len(query) if query.isascii() else len(query.encode("utf-8", "replace"))
     estimate = tokens.estimate(size)
-    if model.startswith("farthing/") and near(estimate, latin=size < len(query) * _MOSTLY_LATIN):
+    if is_alias(model) and near(estimate, latin=size < len(query) * _MOSTLY_LATIN):
         return tokens.count(query, model)
     return estimate
 

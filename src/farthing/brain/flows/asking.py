@@ -11,6 +11,7 @@ from farthing.brain.flows.names import Values, fill
 from farthing.brain.flows.plan import Step
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
+from farthing.core.alias import PREFIX
 from farthing.core.conversation import Answer
 from farthing.core.exchange import Exchange
 from farthing.core.ids import new_id
@@ -129,7 +130,7 @@ def _body(step: Step, values: Values, end_user: str | None) -> dict[str, Any]:
         system = f"{system}\n\n{_instructions(step)}" if system else _instructions(step)
     messages = [{"role": "system", "content": system}] if system else []
     body: dict[str, Any] = {
-        "model": table.model or f"farthing/{table.tier}",
+        "model": table.model or f"{PREFIX}{table.tier}",
         "messages": [*messages, {"role": "user", "content": fill(table.prompt, values)}],
         "temperature": table.temperature,
     }

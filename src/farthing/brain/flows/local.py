@@ -11,6 +11,7 @@ from farthing.brain.flows.names import Values, fill, look_up
 from farthing.brain.flows.plan import Step
 from farthing.brain.ports import Tokens
 from farthing.config.flows import FlowField, FlowInput, ValueType
+from farthing.core.alias import AUTO
 from farthing.core.errors import InvalidRequest
 from farthing.core.exchange import Signals
 from farthing.core.request import Inbound, Peek, Turn
@@ -99,7 +100,7 @@ def _boolean(text: str) -> bool:
 
 def signals_of(text: str, inbound: Inbound, tokens: Tokens) -> Signals:
     """What the classifier reads off a text alone."""
-    view = Peek(model="farthing/auto", turns=(Turn("user", text),), text_bytes=len(text.encode("utf-8", "replace")))
+    view = Peek(model=AUTO, turns=(Turn("user", text),), text_bytes=len(text.encode("utf-8", "replace")))
     return classify(msgspec.structs.replace(inbound, peek=view), tokens)
 
 

@@ -5,14 +5,13 @@ from fnmatch import fnmatchcase
 from farthing.brain.ports import CatalogPort
 from farthing.brain.quality.base import Case
 from farthing.core.account import Saver
+from farthing.core.alias import AUTO, is_alias
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange, Target
 from farthing.core.judgement import Guarded
 from farthing.core.ledger import LedgerRow
 from farthing.core.request import Dialect, Inbound
 
-_OWN = "farthing/"
-_AUTO = "farthing/auto"
 _REUSED: dict[str, Guarded] = {"exact": "cache", "normalised": "cache", "semantic": "semantic"}
 
 
@@ -48,7 +47,7 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
 
 def _under_test(inbound: Inbound, served: Target, cache: str, catalog: CatalogPort) -> tuple[Saver, Guarded, Target] | None:
     """The lever that gave this answer, and who is asked the same. A reused answer is compared with what the caller would have got."""
-    named = not inbound.peek.model.startswith(_OWN)
+    named = not is_alias(inbound.peek.model)
     reused = _REUSED.get(cache)
     if reused is not None:
         other = _named(inbound, catalog) if named else catalog.baseline
@@ -69,7 +68,7 @@ def _named(inbound: Inbound, catalog: CatalogPort) -> Target | None:
 def _teaches(inbound: Inbound, served: Target, guarded: Guarded) -> bool:
     """Whether the verdict is evidence on the lever. Not in an experiment. Not where a caller asked for the cheap tier by name: that is not the
     router's doing. Not where the cheap tier's answer is served again to the same question: its quality is the route's, judged when it was made."""
-    if inbound.experiment is not None or (guarded == "route" and inbound.peek.model != _AUTO):
+    if inbound.experiment is not None or (guarded == "route" and inbound.peek.model != AUTO):
         return False
     return guarded != "cache" or served.tier != "cheap"
 

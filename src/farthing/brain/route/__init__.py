@@ -9,16 +9,14 @@ from farthing.brain.route.equals import Equals
 from farthing.brain.route.rules import DEFAULT_RULES, leaves_open, pick_tier
 from farthing.brain.route.sticky import Sessions
 from farthing.config import Config
+from farthing.core.alias import ALIASES, AUTO, PREFIX, is_alias
 from farthing.core.decision import Decision
 from farthing.core.errors import ModelNotFound, NotPermitted, TierEmpty
 from farthing.core.exchange import Signals, Target, TierName
 from farthing.core.request import Dialect, Inbound
 
-__all__ = ["ALIASES", "DEFAULT_RULES", "Routed", "Router", "Sessions", "pick_tier"]
+__all__ = ["DEFAULT_RULES", "Routed", "Router", "Sessions", "pick_tier"]
 
-AUTO = "farthing/auto"
-ALIASES = (AUTO, "farthing/cheap", "farthing/expensive")
-_OWN = "farthing/"
 _AFFINITY_CHARS = 500
 _AGENT_DIALECTS = (Dialect.MESSAGES, Dialect.RESPONSES)
 
@@ -39,7 +37,7 @@ class Router:
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:
         """Where to send this request. `now` is monotonic. Raises `ModelNotFound`, `TierEmpty` or `NotPermitted`."""
         name = inbound.peek.model
-        if not name.startswith(_OWN):
+        if not is_alias(name):
             return self._named(inbound, name)
         if name not in ALIASES:
             raise ModelNotFound(name, ALIASES)
@@ -54,7 +52,7 @@ class Router:
 
     def answered(self, inbound: Inbound, target: Target, *, now: float) -> None:
         """Tell the router who answered after a failover, so that the session stays there."""
-        if self._keeps_model(inbound) and inbound.peek.model.startswith(_OWN):
+        if self._keeps_model(inbound) and is_alias(inbound.peek.model):
             self.sessions.put(inbound.tenant, inbound.session or "", target, now=now)
 
     def _named(self, inbound: Inbound, name: str) -> Routed:
@@ -70,7 +68,7 @@ class Router:
             patterns = None  # the alias itself is allowed, and with it whatever it leads to
         if name == AUTO:
             return self._auto(inbound, signals, kept, patterns)
-        tier = name.removeprefix(_OWN)
+        tier = name.removeprefix(PREFIX)
         targets = self._catalog.tier(tier)
         if not targets:
             raise TierEmpty(f"Tier '{tier}' has no models. Set `tiers.{tier}`, or name a model; GET /v1/models lists them.", param="model")

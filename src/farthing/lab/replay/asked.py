@@ -17,7 +17,6 @@ from farthing.core.request import Dialect, Inbound, Peek, Principal
 from farthing.lab.logs.base import LoggedCall
 from farthing.wire.peek import peek
 
-AUTO = "farthing/auto"
 _UNREADABLE_SHOWN = 5
 _DEPTH, _MOST_MESSAGES = 512, 1_000_000  # what was served once is read again, whatever it holds
 _ROLES = {"human": "user", "ai": "assistant", "model": "assistant"}

@@ -14,8 +14,8 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.flow import journey
 from farthing.brain.house import House
 from farthing.brain.ports import Book, CatalogPort, Models, Tokens
-from farthing.brain.route import ALIASES
 from farthing.config import Config
+from farthing.core.alias import ALIASES, AUTO, is_alias
 from farthing.core.clock import Clock
 from farthing.core.errors import ConfigError, FarthingError
 from farthing.core.exchange import Exchange, Target
@@ -23,7 +23,7 @@ from farthing.core.money import to_picousd
 from farthing.core.request import Dialect
 from farthing.core.usage import Usage
 from farthing.lab.replay.answers import LoggedModels, Step
-from farthing.lab.replay.asked import AUTO, Asked, inbound_of, unread_signals
+from farthing.lab.replay.asked import Asked, inbound_of, unread_signals
 from farthing.lab.replay.book import MemoryBook
 from farthing.lab.replay.columns import UNKNOWN_COST, Columns, Names
 from farthing.lab.replay.fit import Fit, plain, same_model
@@ -196,7 +196,7 @@ class Lane:
 
 def _must_exist(ask: str, catalog: CatalogPort) -> None:
     """Raises `ConfigError` or `ModelNotFound`: a name that nobody serves would be refused at every request."""
-    if ask.startswith("farthing/") and ask not in ALIASES:
+    if is_alias(ask) and ask not in ALIASES:
         raise ConfigError(f"--ask {ask} is no alias. Known: {', '.join(ALIASES)}, logged, or a model that a configuration serves.")
     if ask and ask != AS_LOGGED and ask not in ALIASES:
         catalog.resolve(ask)

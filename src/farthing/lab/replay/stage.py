@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from farthing.config import Config, Model, Service
+from farthing.core.alias import is_alias
 from farthing.core.errors import ModelNotFound
 from farthing.core.request import Dialect
 from farthing.models.catalog import Catalog
@@ -19,7 +20,7 @@ def with_logged_models(config: Config, logged: Iterable[tuple[str | None, str]])
     services, models = dict(config.services), dict(config.models)
     catalog = Catalog(config)
     for provider, name in logged:
-        if name.startswith("farthing/") or _serves(catalog, name):
+        if is_alias(name) or _serves(catalog, name):
             continue
         service = provider.lower() if provider and "/" not in provider else UNKNOWN_SERVICE
         services.setdefault(service, _ROW)

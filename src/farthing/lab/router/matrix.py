@@ -10,6 +10,7 @@ from farthing.brain.ports import Tokens
 from farthing.brain.route.cascade import answers as cheap_answers
 from farthing.brain.route.learned import features
 from farthing.brain.route.learned.base import Floats
+from farthing.core.alias import AUTO
 from farthing.core.exchange import Signals
 from farthing.core.request import Dialect, Inbound, Peek, Principal, Turn
 from farthing.lab.router.graded import Graded
@@ -44,7 +45,7 @@ class Matrix:
 def signals_of(prompt: tuple[Turn, ...], tokens: Tokens) -> Signals:
     """What the gateway would read off this prompt, sent as a chat completion."""
     size = sum(len(turn.text.encode("utf-8", "replace")) for turn in prompt)
-    peek = Peek("farthing/auto", prompt, text_bytes=size)
+    peek = Peek(AUTO, prompt, text_bytes=size)
     return classify(Inbound("", Dialect.CHAT, b"", peek, _NOBODY, 0.0, 0.0), tokens)
 
 

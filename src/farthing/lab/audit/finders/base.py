@@ -1,5 +1,6 @@
 """What a finder of waste is: it learns from all calls what is usual, then says of each call which share of its cost was avoidable."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -59,20 +60,20 @@ def _share(share: float) -> float:
     return min(1.0, max(0.0, share))
 
 
-class Finder:
+class Finder(ABC):
     """One kind of waste. Memory is bounded whatever the number of calls."""
 
     about: About
 
-    def learn(self, call: Facts) -> None:
+    def learn(self, call: Facts) -> None:  # noqa: B027 - a finder may have nothing to learn
         """First pass, every call, in log order."""
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # noqa: B027
         """Between the passes."""
 
+    @abstractmethod
     def weigh(self, billed: Billed) -> Cut | None:
         """Second pass, every call that has a cost, in log order."""
-        raise NotImplementedError
 
     def excerpt(self, call: Facts) -> str:
         """What to show of a call that is given as an example."""
