@@ -47,7 +47,7 @@ def test_what_nobody_says() -> None:
 
 @pytest.mark.parametrize("levers", ["-cahce", "cache", "-cap", "-guard", "-cache,rute", "off"])
 def test_a_word_that_switches_nothing_off_is_refused(levers: str) -> None:
-    with pytest.raises(InvalidRequest, match="Known: -cache, -route, -diet, -retrieve, -output, -check"):
+    with pytest.raises(InvalidRequest, match="Known: -cache, -route, -diet, -lossy, -retrieve, -output, -prompt_cache, -check"):
         inbound(x_farthing_levers=levers)
 
 

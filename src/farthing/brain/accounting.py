@@ -94,6 +94,8 @@ def _standing(trip: Trip, rate: Rate, baseline: Rate) -> Iterator[Effect]:
     unquantized = house.unquantized(x.target)
     if unquantized is not None:
         yield Effect("quantize", rate=unquantized)
+    if trip.marked and x.usage is not None:
+        yield Effect("prompt_cache", cached_tokens=x.usage.cached_tokens or 0, written_tokens=x.usage.cache_write_tokens or 0)
     if (limit := trip.own_output_limit) is not None and x.finish in _CUT and x.usage is not None and x.usage.output_tokens >= limit:
         written = x.usage.output_tokens
         yield Effect("output", output_tokens=house.lengths.beyond(x.inbound.endpoint, x.target.model, written, DEFAULT_MAX_OUTPUT_TOKENS))

@@ -6,6 +6,7 @@ Top-level fields are patched one by one; everything else, fields invented next y
 import msgspec
 
 from farthing.brain.cap import limit_field, max_output_tokens
+from farthing.brain.prefixing import keep_prefix
 from farthing.brain.shortening import learned_for, setting_of
 from farthing.brain.trip import Trip
 from farthing.core.decision import Decision
@@ -30,13 +31,14 @@ def upstream_body(trip: Trip, target: Target) -> tuple[Dialect, bytes, bool]:
     limit = _output_limit(trip, target)
     trip.sent_limit = inbound.peek.max_output_tokens if limit is None else limit
     if inbound.dialect in spoken:
-        return inbound.dialect, _native(trip, target, body, stream, limit), stream
+        return inbound.dialect, keep_prefix(trip, target, inbound.dialect, _native(trip, target, body, stream, limit)), stream
     if inbound.dialect is Dialect.EMBEDDINGS:
         raise UnsupportedFeature(f"'{target.service}' serves no embeddings. Ask for a model of a service that does.", param="model")
     dialect = Dialect.CHAT if Dialect.CHAT in spoken else Dialect.MESSAGES
     if limit is not None:
         body = patch(body, {_limit_field(trip, target, inbound.dialect): _encode(limit)})
-    return dialect, translate_request(inbound.dialect, dialect, body, model=target.model, stream=stream), stream
+    translated = translate_request(inbound.dialect, dialect, body, model=target.model, stream=stream)
+    return dialect, keep_prefix(trip, target, dialect, translated), stream
 
 
 def _native(trip: Trip, target: Target, body: bytes, stream: bool, limit: int | None) -> bytes:

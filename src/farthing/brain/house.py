@@ -9,6 +9,7 @@ from farthing.brain.diet import DietLever
 from farthing.brain.experiments import pick
 from farthing.brain.lengths import OutputLengths
 from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
+from farthing.brain.prefix import Prefixes
 from farthing.brain.quality.shares import widest
 from farthing.brain.quality.watch import Watch
 from farthing.brain.route import Router
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from farthing.brain.retrieve.lever import Retriever
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
-_TOUCHING_LEVERS = frozenset({"cache", "diet", "retrieve", "output", "check"})
+_TOUCHING_LEVERS = frozenset({"cache", "diet", "lossy", "retrieve", "output", "prompt_cache", "check"})
 
 
 class House:
@@ -71,6 +72,7 @@ class House:
         self.lengths = OutputLengths()
         self.unruled = OutputLengths()  # of answers that were asked for without the length rule, to compare with
         self.hits = HitAccounts()
+        self.prefixes = Prefixes(config.prompt_cache.ttl_s)
         self.meaning = meaning
         self.watch = watch  # which levers the quality guard turned down
         self.shares = widest(config)

@@ -9,6 +9,7 @@ from farthing.brain.cache import LeaderCut, LeaderLost
 from farthing.brain.cap import hit_holds, holds, limit_error, max_output_tokens, orphans, quote, ratelimit_headers, refusal_headers, releases
 from farthing.brain.delivery import finish, note_model_time, note_text
 from farthing.brain.keeping import kept
+from farthing.brain.prefixing import pays_to_write
 from farthing.brain.row import ledger_row, tenant_on_record
 from farthing.brain.shortening import learned_for
 from farthing.brain.trip import Trip, after
@@ -54,9 +55,8 @@ def dearest(trip: Trip, targets: tuple[Target, ...]) -> _Room:
         if (learned := learned_for(trip, target)) is not None:
             most = min(most, learned.limit)
         allowed = trip.envelope.allowed_output_tokens(x.signals.input_tokens)
-        offer = quote(
-            x.inbound, x.signals, target, house.prices.rate(target.service, target.model), max_output_tokens=min(most, allowed) if allowed else most
-        )
+        rate, writes = house.prices.rate(target.service, target.model), pays_to_write(trip, target)
+        offer = quote(x.inbound, x.signals, target, rate, max_output_tokens=min(most, allowed) if allowed else most, writes=writes)
         if best is None or offer.price_usd is None or (best.quote.price_usd is not None and offer.price_usd > best.quote.price_usd):
             best = _Room(offer, target)
     assert best is not None

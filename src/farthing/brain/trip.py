@@ -71,6 +71,7 @@ class Trip:
         self.learns_limit = False  # the limit came from answers before, and this one teaches it
         self.own_output_limit: int | None = None  # tokens at which we, not the caller, end the answer
         self.redacted = False
+        self.marked = False  # a cache breakpoint of ours is in the body that went upstream
         self.endpoint = house.config.endpoint(x.inbound.endpoint)
         self._task = asyncio.current_task()
         self._interruptible = False

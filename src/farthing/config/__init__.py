@@ -8,6 +8,7 @@ from typing import Annotated
 
 from farthing.config.batch import Batch
 from farthing.config.cache import Cache
+from farthing.config.context import PromptCache
 from farthing.config.endpoints import Caps, Endpoint
 from farthing.config.flows import Flow
 from farthing.config.limits import Check, Guard, GuardRow, Limits
@@ -40,6 +41,7 @@ __all__ = [
     "Match",
     "Model",
     "Output",
+    "PromptCache",
     "Quality",
     "QualityShare",
     "Resilience",
@@ -67,6 +69,7 @@ class Config(_Table, frozen=True):
     route: Annotated[Route, _key("Routing rules.")] = Route()
     cache: Annotated[Cache, _key("Answer reuse.")] = Cache()
     diet: Annotated[Diet, _key("Prompt diet.")] = Diet()
+    prompt_cache: Annotated[PromptCache, _key("What providers keep of prompts.")] = PromptCache()
     retrieve: Annotated[Retrieve, _key("Documents for answers.")] = Retrieve()
     endpoints: Annotated[dict[str, Endpoint], _key("Product features by name (x-farthing-endpoint); 'default' for the rest.")] = {}
     flows: Annotated[dict[str, Flow], _key("Fixed sequences of steps by name, served at /v1/ask (docs/levers/flows.md).")] = {}

@@ -45,7 +45,7 @@ class Arm(_Table, frozen=True):
     """One arm of an experiment: its share of the runs, and what is different in it. A key that is unset is as everywhere."""
 
     share: Annotated[float, _key("Share of the runs.", gt=0, le=1)]
-    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: cache, route, diet, retrieve, output, check.")] = None
+    levers_off: Annotated[tuple[str, ...] | None, _key("Levers that do not act in this arm: names as in endpoints.X.levers_off.")] = None
     otherwise: Annotated[Literal["cheap", "expensive"] | None, _key("In place of route.otherwise.")] = None
     rules: Annotated[tuple[Rule, ...] | None, _key("In place of route.rules.")] = None
     cheap: Annotated[tuple[str, ...] | None, _key("In place of tiers.cheap.")] = None

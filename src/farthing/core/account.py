@@ -34,6 +34,7 @@ class Effect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     input_tokens: int = 0  # exact: removed by diet or retrieval before the call
     output_tokens: Span | None = None  # more output than was written; always an estimate
     cached_tokens: int = 0  # input tokens read from the provider's prompt cache that would not have been (negative: a prefix was lost)
+    written_tokens: int = 0  # input tokens written to the provider's prompt cache that would not have been
     rate: Rate | None = None  # the price that the call would have had without it: the baseline model, the model before quantization
     price_factor: Decimal | None = None  # what the lever multiplied the price by: 0.5 for a provider's batch
     avoids_call: bool = False  # an answer was reused: with the lever there is no call at all

@@ -10,7 +10,8 @@ LeverName = (
     | Literal["output", "batch", "prompt_cache", "quantize"]
 )
 
-SWITCHABLE = ("cache", "route", "diet", "retrieve", "output", "check")  # by a request or an endpoint; caps and guardrails are nobody's to switch off
+# By a request or an endpoint; caps and guardrails are nobody's to switch off. `lossy` is the part of the diet that leaves something out.
+SWITCHABLE = ("cache", "route", "diet", "lossy", "retrieve", "output", "prompt_cache", "check")
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -99,6 +99,7 @@ def _price(bill: Bill, acts: Sequence[tuple[int, Effect]], mask: int, pick: Pick
             continue
         inputs += effect.input_tokens
         cached -= effect.cached_tokens
+        written -= effect.written_tokens
         outputs += 0 if effect.output_tokens is None else pick(effect.output_tokens)
         more += effect.calls_avoided
         if rate is None:
@@ -107,6 +108,7 @@ def _price(bill: Bill, acts: Sequence[tuple[int, Effect]], mask: int, pick: Pick
     if avoided:
         return to_picousd(overhead)
     rate = rate or bill.rate
+    written = max(0, written)
     call = rate.price(Usage(inputs, outputs, max(0, min(cached, inputs - written)), written))
     for more_in, more_out in more:
         call += rate.price(Usage(more_in, more_out))

@@ -35,8 +35,8 @@ def max_output_tokens(inbound: Inbound, config: Config, target: Target) -> int:
     return asked if most is None else min(asked, most)
 
 
-def quote(inbound: Inbound, signals: Signals, target: Target, rate: Rate | None, *, max_output_tokens: int) -> Quote:
-    """Price of the call to `target` if it writes all it may; `None` where the model has no known price."""
+def quote(inbound: Inbound, signals: Signals, target: Target, rate: Rate | None, *, max_output_tokens: int, writes: bool = False) -> Quote:
+    """Price of the call to `target` if it writes all it may; `None` where the model has no known price. `writes`: we may set a cache breakpoint."""
     peek = inbound.peek
     margin_percent = CLAUDE_MARGIN_PERCENT if "claude" in target.model else INPUT_MARGIN_PERCENT
     input_tokens = signals.input_tokens + (signals.input_tokens * margin_percent + 99) // 100
@@ -45,14 +45,14 @@ def quote(inbound: Inbound, signals: Signals, target: Target, rate: Rate | None,
     output_tokens = max_output_tokens * max(1, peek.n)
     if rate is None:
         return Quote(input_tokens, output_tokens, None)
-    price = input_tokens * _dearest_input(inbound, rate) + output_tokens * rate.output_usd_per_mtok
+    price = input_tokens * _dearest_input(inbound, rate, writes) + output_tokens * rate.output_usd_per_mtok
     return Quote(input_tokens, output_tokens, price / PER_MILLION)
 
 
-def _dearest_input(inbound: Inbound, rate: Rate) -> Decimal:
+def _dearest_input(inbound: Inbound, rate: Rate, writes: bool) -> Decimal:
     """Writing to a provider's prompt cache may cost more than plain input; only bodies that ask for it pay that."""
     write = rate.cache_write_usd_per_mtok
-    if write is None or write <= rate.input_usd_per_mtok or b"cache_control" not in inbound.body:
+    if write is None or write <= rate.input_usd_per_mtok or not (writes or b"cache_control" in inbound.body):
         return rate.input_usd_per_mtok
     return write
 
