@@ -104,6 +104,18 @@ def test_an_answer_is_reused_with_its_sources_until_a_document_changes(gateway: 
     assert "policies/returns.md@2" in third.fields["sources"]
 
 
+def test_a_changed_document_takes_its_own_answers_and_leaves_the_others(gateway: Gateway) -> None:
+    asked = ("who pays for a parcel that is sent back?", "on which day of the week do parcels leave?")
+    before = [ask(gateway, question).fields for question in asked]
+    resting = [{source.partition("@")[0] for source in fields["sources"]} for fields in before]
+    (gateway.directory / "docs" / "later.md").write_text("# Later\n\nThe warehouse dog is called Bello.\n")
+    (gateway.directory / "docs" / "returns.md").write_text(RETURNS.replace("30 days", "60 days"))
+    bring(gateway, gateway.directory / "docs")
+    after = [ask(gateway, question).fields["cache"] for question in asked]
+    assert after == ["miss" if "policies/returns.md" in documents else "exact" for documents in resting]
+    assert "miss" in after
+
+
 def test_an_unknown_collection_is_a_clear_error(gateway: Gateway, upstream: FakeUpstream) -> None:
     answer = ask(gateway, "what is the refund policy?", endpoint="nowhere")
     assert answer.status == 404

@@ -8,10 +8,12 @@ import pytest
 
 from farthing.core.clock import FrozenClock
 from farthing.core.errors import ConfigError
+from farthing.core.forgetting import Drop
 from farthing.core.request import Principal
 from farthing.edge.app import App
 from farthing.edge.gateway import Gateway
 
+NOW = FrozenClock().now()
 ADMIN = (b"authorization", b"Bearer admin")
 
 
@@ -30,7 +32,7 @@ class World:
     """A gateway that keeps what it was told to do. `bad` is what a reload raises."""
 
     def __init__(self, bad: ConfigError | None = None) -> None:
-        self.told: list[str | None] = []
+        self.told: list[str | Drop] = []
         self.bad = bad
         unused: Any = None
         metrics: Any = Metrics()
@@ -42,7 +44,7 @@ class World:
                 clock=FrozenClock(),
                 reload=self.reload,
                 ready=lambda: None,
-                forget_answers=self.forget,
+                memory=self,
             )
         )
 
@@ -51,8 +53,15 @@ class World:
             raise self.bad
         self.told.append("reload")
 
-    async def forget(self, tenant: str | None) -> None:
-        self.told.append(tenant)
+    async def forget(self, what: Drop) -> int:
+        self.told.append(what)
+        return 3
+
+    async def dispute(self, request_id: str) -> bool:
+        raise NotImplementedError
+
+    def meaning_stats(self) -> dict[str, object]:
+        return {"mode": "off"}
 
     def post(self, path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) -> tuple[int, dict[str, Any]]:
         sent: list[Any] = []
@@ -85,7 +94,33 @@ def test_a_bad_configuration_is_told_and_logged_once(caplog: pytest.LogCaptureFi
 def test_answers_are_forgotten_for_one_tenant_or_all(body: bytes, tenant: str | None) -> None:
     world = World()
     assert world.post("/admin/cache/clear", body) == (200, {"status": "cleared", "tenant": tenant})
-    assert world.told == [tenant]
+    assert world.told == [Drop("all", "", tenant, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("body", "drop"),
+    [
+        (b'{"kind":"document","value":"help/policy@3"}', Drop("document", "help/policy@3", None, NOW)),
+        (b'{"kind":"tag","value":"legal","tenant":"acme"}', Drop("tag", "legal", "acme", NOW)),
+        (b'{"kind":"age","value":"3600"}', Drop("before", repr(NOW - 3600), None, NOW)),
+        (b'{"kind":"prompt","value":"v2"}', Drop("prompt", "v2", None, NOW)),
+        (b'{"kind":"all"}', Drop("all", "", None, NOW)),
+    ],
+)
+def test_answers_are_forgotten_by_what_they_rest_on(body: bytes, drop: Drop) -> None:
+    world = World()
+    assert world.post("/admin/cache/invalidate", body) == (200, {"status": "forgotten", "answers": 3})
+    assert world.told == [drop]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"kind":"moon","value":"x"}', b'{"kind":"tag"}', b'{"kind":"age","value":"old"}', b'{"kind":"dispute","value":"x"}', b'{"value":"x"}', b"["],
+)
+def test_what_names_nothing_forgets_nothing(body: bytes) -> None:
+    world = World()
+    assert world.post("/admin/cache/invalidate", body)[0] == 400
+    assert world.told == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def gateway() -> Gateway:
 
     unused: Any = None
     metrics: Any = Metrics()
-    return Gateway(house=unused, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None, forget_answers=nothing)
+    return Gateway(house=unused, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None)
 
 
 async def served(_gateway: Gateway, _principal: Principal, _scope: Scope, _receive: Receive, send: Send) -> None:

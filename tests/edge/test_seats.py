@@ -28,7 +28,7 @@ class Seated(Metrics):
 def _gateway(world: World, metrics: Any) -> Gateway:
     async def nothing(*_: object) -> None: ...
 
-    return Gateway(house=world.house, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None, forget_answers=nothing)
+    return Gateway(house=world.house, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None)
 
 
 def _status(gateway: Gateway, path: str, sent: bytes) -> int:

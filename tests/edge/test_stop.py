@@ -30,9 +30,7 @@ def stopped(path: str, sent: bytes, *, after: int) -> list[Any]:
         return {"type": "http.request", "body": sent, "more_body": False}
 
     async def main() -> None:
-        gateway: Any = Gateway(
-            house=world.house, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None, forget_answers=nothing
-        )  # type: ignore[arg-type]
+        gateway: Any = Gateway(house=world.house, keys=Keys(), metrics=metrics, clock=FrozenClock(), reload=nothing, ready=lambda: None)  # type: ignore[arg-type]
         head = [(b"authorization", b"Bearer app")]
         task = asyncio.ensure_future(App(gateway)({"type": "http", "method": "POST", "path": path, "headers": head}, receive, send))
         pieces = iter(range(99))

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from farthing import config
 from farthing.core.clock import FrozenClock
-from farthing.stores.sqlite import AnswerStore, Book, Dropped, StoredAnswer
+from farthing.core.forgetting import Drop, Facts
+from farthing.stores.sqlite import AnswerStore, Book, StoredAnswer
 from tests.stores.samples import NOON, query, row
 
 Test = Callable[[Book, AnswerStore], Awaitable[None]]
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> str:
 
 
 def answer(key: str, tenant: str = "acme", body: bytes = b"{}", created_at: float = NOON, expires_at: float = NOON + 100) -> StoredAnswer:
-    return StoredAnswer(key.encode(), tenant, f"entry {key}", created_at, expires_at, body, b"meta")
+    return StoredAnswer(key.encode(), tenant, "faq", f"entry {key}", created_at, expires_at, b"meta", body)
 
 
 def with_store(path: str, test: Test, *, clock: FrozenClock | None = None, max_bytes: int = 1_000_000) -> None:
@@ -36,7 +36,8 @@ def with_store(path: str, test: Test, *, clock: FrozenClock | None = None, max_b
 
 
 def keep(answers: AnswerStore, kept: StoredAnswer) -> bool:
-    return answers.keep(*msgspec.structs.astuple(kept))
+    facts = Facts(kept.entry_id, kept.tenant, kept.endpoint, kept.created_at)
+    return answers.keep(kept.key, facts, kept.expires_at, kept.meta, kept.body)
 
 
 async def written(book: Book) -> None:
@@ -83,14 +84,13 @@ def test_deletions_reach_other_workers(path: str) -> None:
         for key, tenant in (("a", "acme"), ("b", "acme"), ("c", "other"), ("d", "third")):
             keep(answers, answer(key, tenant))
         await written(book)
-        assert await answers.delete(key=b"a") == 1
-        assert await answers.delete(key=b"a") == 0
-        assert await answers.delete(tenant="other") == 1
+        told = (Drop("entry", "entry a", None, NOON), Drop("entry", "entry a", None, NOON), Drop("tenant", "other", None, NOON))
+        assert [await answers.forget(drop) for drop in told] == [1, 0, 1]
         changes = other.since(cursor)
-        assert changes.dropped == (Dropped(b"a", None), Dropped(b"a", None), Dropped(None, "other"))
+        assert changes.dropped == told
         assert [each.key for each in changes.added] == [b"b", b"d"]
-        assert await answers.delete() == 2
-        assert other.since(changes.cursor).dropped == (Dropped(None, None),)
+        assert await answers.forget(Drop("all", at=NOON)) == 2
+        assert other.since(changes.cursor).dropped == (Drop("all", at=NOON),)
         assert answers.load(1000) == []
 
     with_store(path, test)
@@ -103,7 +103,7 @@ def test_a_deletion_wins_over_an_older_answer_that_still_waits(path: str) -> Non
         keep(answers, answer("a"))
         keep(answers, answer("b", "other"))
         clock.advance(1)
-        await answers.delete(tenant="acme")
+        await answers.forget(Drop("tenant", "acme", at=clock.now()))
         keep(answers, answer("a", body=b"late", created_at=NOON))
         keep(answers, answer("c", created_at=NOON + 2))
         await written(book)
@@ -127,7 +127,7 @@ def test_the_file_keeps_no_more_than_it_may(path: str) -> None:
         for number in range(100):
             keep(answers, answer(str(number), body=b"x" * 96))
             await written(book) if number % 20 == 19 else None
-        await answers.delete(key=b"none")
+        await answers.forget(Drop("entry", "none", at=NOON))
         kept = query(path, "SELECT count(*), sum(length(body) + length(meta)) FROM cache_entries")
         assert kept[0][0] > 5
         assert kept[0][1] <= 1000 + 250 + 8 * 100  # the limit, what may come before the next trim, and one group

@@ -17,6 +17,7 @@ import pytest
 
 from farthing import config
 from farthing.core.clock import FrozenClock
+from farthing.core.forgetting import Drop
 from farthing.stores.sqlite import AnswerStore, Book, database
 from farthing.stores.sqlite.rollups import behind, catch_up, filler, next_batch, sketch
 from farthing.stores.sqlite.rollups.clerk import Clerk, ClerkGone
@@ -245,7 +246,7 @@ def test_the_keeper_follows_a_living_book(tmp_path: Path) -> None:
         try:
             for each in traffic.ledger(40, days=0.01):
                 await book.record(each, [])
-            await AnswerStore(book).delete(tenant="acme")
+            await AnswerStore(book).forget(Drop("tenant", "acme", at=book.clock.now()))
             keeper = RollupKeeper(book)
             keeper.start()
             reader = book.reader()

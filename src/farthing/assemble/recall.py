@@ -1,6 +1,8 @@
-"""The semantic cache of one worker, put together: lane, embedder, judge, store."""
+"""The memory of one worker's cache, put together: what is kept and dropped, and the semantic lane with its embedder, judge and store."""
 
-from farthing.brain.cache.semantic.lane import Drop, SemanticLane
+from farthing.brain.cache import entry_id_of
+from farthing.brain.cache.persist import AnswerSync
+from farthing.brain.cache.semantic.lane import SemanticLane
 from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, load_prior
 from farthing.brain.cache.semantic.verifier import Verifier
 from farthing.brain.house import House
@@ -9,15 +11,17 @@ from farthing.brain.meaning import Meaning
 from farthing.brain.sameness import SameJudge
 from farthing.config import Config
 from farthing.core.clock import Clock
+from farthing.core.forgetting import Drop
 from farthing.models.embed import choose_embedder
 from farthing.models.hub import Hub
-from farthing.stores.sqlite import Judgements, SemanticStore
+from farthing.stores.sqlite import AnswerStore, Judgements, SemanticStore
 
 
 class Recall:
-    """Nothing of it is loaded while `cache.semantic.mode` is off."""
+    """Nothing of the semantic lane is loaded while `cache.semantic.mode` is off."""
 
-    def __init__(self, store: SemanticStore, judgements: Judgements, hub: Hub, clock: Clock) -> None:
+    def __init__(self, sync: AnswerSync, answers: AnswerStore, store: SemanticStore, judgements: Judgements, hub: Hub, clock: Clock) -> None:
+        self._sync, self._answers = sync, answers
         self._store, self._judgements, self._hub, self._clock = store, judgements, hub, clock
         self.meaning: Meaning | None = None
         self._lessons: LessonSync | None = None
@@ -50,18 +54,29 @@ class Recall:
         )
 
     def catch_up(self) -> None:
-        """Apply what other workers learned and dropped."""
+        """Apply what anybody learned and dropped."""
+        self._sync.catch_up()
         if self._lessons is not None:
             self._lessons.catch_up()
 
-    async def forget_meaning(self, what: Drop) -> int:
-        """Drop answers, here and in every worker. Raises `StoreUnavailable`."""
-        return 0 if self._lessons is None else await self._lessons.drop(what)
+    async def forget(self, what: Drop) -> int:
+        """Drop answers of every lane: here at once, then for good, then in every worker. How many this worker, or else the store, had.
+
+        Raises `StoreUnavailable`.
+        """
+        self.catch_up()
+        here = self._sync.drop(what)
+        if self.meaning is not None:
+            here = max(here, self.meaning.lane.drop(what))
+        return max(here, await self._answers.forget(what))
 
     async def dispute(self, request_id: str) -> bool:
-        """A caller says that a request was served a wrong answer by meaning."""
-        entry_id = self._store.entry_of(request_id)
-        return entry_id is not None and self._lessons is not None and await self._lessons.dispute(entry_id)
+        """A caller says that this request was given a wrong answer: it goes, whatever lane gave it, and a namespace that served it learns.
+
+        Raises `StoreUnavailable`."""
+        kind, entry_id = self._answers.entry_of(request_id)
+        served_by_meaning = kind == "semantic"
+        return await self.forget(Drop("dispute" if served_by_meaning else "entry", entry_id or entry_id_of(request_id), at=self._clock.now())) > 0
 
     def meaning_stats(self) -> dict[str, object]:
         return {"mode": "off"} if self.meaning is None else {"mode": self.meaning.config.mode} | self.meaning.lane.stats()

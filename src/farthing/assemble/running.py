@@ -11,7 +11,6 @@ from farthing.assemble.queue import Queue
 from farthing.assemble.recall import Recall
 from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
-from farthing.brain.cache.semantic.lane import Drop
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
@@ -79,7 +78,7 @@ class Running:
         self.watch.refresh()
         self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
         self.queue = Queue(self.book, config, clock)
-        self.recall = Recall(SemanticStore(self.book), self.judgements, self.hub, clock)
+        self.recall = Recall(self.sync, self.answers, SemanticStore(self.book), self.judgements, self.hub, clock)
         self.recall.build(config)
         self.house = self._build_house(config, self._build_cache(config))
         self.recall.adopt(self.house)
@@ -94,7 +93,6 @@ class Running:
             clock=clock,
             reload=self._reload_everywhere,
             ready=self._missing,
-            forget_answers=self._forget_answers,
             judgements=self.judgements,
             dashboard=self.gallery,
             flows=Plans(config.flows),
@@ -109,7 +107,7 @@ class Running:
         return self.gateway
 
     def _build_cache(self, config: Config) -> CacheLever:
-        return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused)
+        return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused, catch_up=self.recall.catch_up)
 
     def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
         if self.retriever is None and any(one.collection for one in (*config.endpoints.values(), *config.flows.values())):
@@ -188,16 +186,10 @@ class Running:
         for name, problem in (await self.hub.warm()).items():
             log.warning("service '%s' is not reachable yet: %s", name, problem)
 
-    async def _forget_answers(self, tenant: str | None) -> None:
-        await self.answers.delete(tenant=tenant)
-        self.sync.catch_up()
-        await self.recall.forget_meaning(Drop("all") if tenant is None else Drop("tenant", tenant))
-
     async def _keep_in_step(self) -> None:
         """See what other workers learned: revoked keys, new answers, levers that were turned down."""
         while True:
             await asyncio.sleep(_CACHE_SYNC_S)
-            self.sync.catch_up()
             self.watch.refresh()
             self.recall.catch_up()
 

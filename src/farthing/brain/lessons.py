@@ -1,6 +1,6 @@
 """Lessons of the semantic lane beyond one process: written behind, loaded at start, shared between workers.
 
-A drop is durable first, and then told: every worker applies it at its next look at the store, a fifth of a second later.
+What is to be forgotten is durable first, and then told: every worker applies it at its next look at the store, a fifth of a second later.
 """
 
 import logging
@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import msgspec
 
-from farthing.brain.cache.semantic.lane import Drop, Entry, Kept
+from farthing.brain.cache.semantic.entries import Entry, Kept, Label
 from farthing.brain.meaning import Meaning
+from farthing.core.forgetting import Drop, Facts
 
 log = logging.getLogger("farthing.cache")
 
-Cursor = tuple[int, int]
+Cursor = tuple[int, int, int]
 
 
 class Lesson(Protocol):
@@ -29,22 +30,28 @@ class Lesson(Protocol):
     def lesson(self) -> bytes: ...
 
 
-class Forgotten(Protocol):
-    """One tombstone."""
+class Calibration(Protocol):
+    """Labels that an operator brought in, for every namespace of an endpoint (empty: of a tenant)."""
 
     @property
-    def kind(self) -> str: ...
+    def tenant(self) -> str: ...
     @property
-    def value(self) -> str: ...
+    def endpoint(self) -> str: ...
+    @property
+    def embedder(self) -> str: ...
+    @property
+    def labels(self) -> bytes: ...
 
 
 class Changes(Protocol):
-    """Drops and lessons since a cursor."""
+    """Drops, lessons and calibrations since a cursor."""
 
     @property
-    def drops(self) -> Sequence[Forgotten]: ...
+    def drops(self) -> Sequence[Drop]: ...
     @property
     def lessons(self) -> Sequence[tuple[int, Lesson]]: ...
+    @property
+    def calibrations(self) -> Sequence[Calibration]: ...
     @property
     def cursor(self) -> Cursor: ...
 
@@ -52,31 +59,24 @@ class Changes(Protocol):
 class Shelf(Protocol):
     """Where lessons outlive a worker."""
 
-    def keep(
-        self,
-        entry_id: str,
-        tenant: str | None,
-        endpoint: str | None,
-        created_at: float,
-        expires_at: float,
-        embedder: str,
-        vector: bytes,
-        lesson: bytes,
-    ) -> bool: ...
-    async def drop(self, kind: str, value: str, entry_ids: tuple[str, ...]) -> int: ...
+    def keep(self, facts: Facts, expires_at: float, embedder: str, vector: bytes, lesson: bytes) -> bool: ...
+    def evict(self, entry_ids: tuple[str, ...]) -> bool: ...
+    async def forget(self, drop: Drop) -> int: ...
     def cursor(self) -> Cursor: ...
     def since(self, cursor: Cursor) -> Changes: ...
 
 
-class _Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True):
     """What is in a row's `lesson`."""
 
     origin: str
     kept: Kept
 
 
-_encode = msgspec.msgpack.Encoder(decimal_format="string").encode
-_decode = msgspec.msgpack.Decoder(_Written).decode
+encode = msgspec.msgpack.Encoder(decimal_format="string").encode
+decode = msgspec.msgpack.Decoder(Written).decode
+encode_labels = msgspec.msgpack.Encoder().encode
+_decode_labels = msgspec.msgpack.Decoder(tuple[Label, ...]).decode
 
 
 class LessonSync:
@@ -86,9 +86,10 @@ class LessonSync:
         self._shelf = shelf
         self._meaning = meaning
         self._origin = uuid4().hex
-        self._cursor: Cursor = (0, 0)
-        self.set_aside = 0  # rows of another embedder, or whose answer is gone
+        self._cursor: Cursor = (0, 0, 0)
+        self.set_aside = 0  # rows of another embedder, or whose answer is gone, or that cannot be read
         meaning.kept = self.keep
+        meaning.lane.evicted = shelf.evict
 
     def load(self) -> None:
         """Everything that is in the store, oldest first."""
@@ -100,50 +101,51 @@ class LessonSync:
 
     def keep(self, kept: Kept, entry: Entry, vector: bytes) -> bool:
         """Write behind; under load the store may decline, and the lesson lives in this worker only."""
-        lesson = _encode(_Written(self._origin, kept))
-        answer = entry.answer
-        return self._shelf.keep(kept.entry_id, entry.tenant, entry.endpoint, answer.created_at, answer.expires_at, kept.embedder, vector, lesson)
+        facts = msgspec.structs.replace(entry.facts, entry_id=kept.entry_id)
+        return self._shelf.keep(facts, entry.answer.expires_at, kept.embedder, vector, encode(Written(self._origin, kept)))
 
     def catch_up(self) -> bool:
-        """Apply what other workers dropped and learned. False when there was nothing."""
-        import numpy as np
-
+        """Apply what anybody dropped and learned. False when there was nothing."""
         changes = self._shelf.since(self._cursor)
         moved = changes.cursor != self._cursor
         self._cursor = changes.cursor
         lane = self._meaning.lane
         for gone in changes.drops:
-            if gone.kind == "dispute":
-                lane.dispute(gone.value)
-            else:
-                lane.drop(Drop(gone.kind, gone.value))
+            lane.drop(gone)
+        for brought in changes.calibrations:
+            self._adopt(brought)
         for _, row in changes.lessons:
-            written = _read(row.lesson)
-            if written is None or written.origin == self._origin:
-                continue
-            vector = np.frombuffer(row.vector, np.float16).astype(np.float32)
-            self.set_aside += not lane.restore(written.kept, vector)
+            self._restore(row)
         return moved
 
-    async def drop(self, what: Drop) -> int:
-        """Here at once, then for good, then everywhere. How many answers this worker forgot. Raises `StoreUnavailable`."""
-        self.catch_up()
-        lane = self._meaning.lane
-        entry_ids = lane.named_by(what)
-        gone = lane.drop(what)
-        await self._shelf.drop(what.kind, what.value, entry_ids)
-        return gone
+    def _restore(self, row: Lesson) -> None:
+        import numpy as np
 
-    async def dispute(self, entry_id: str) -> bool:
-        """A served answer was wrong. Raises `StoreUnavailable`."""
-        known = self._meaning.lane.dispute(entry_id)
-        await self._shelf.drop("dispute", entry_id, (entry_id,))
-        return known
+        written = read(row.lesson)
+        if written is None or len(row.vector) % 2:
+            self.set_aside += 1
+        elif written.origin != self._origin:
+            vector = np.frombuffer(row.vector, np.float16).astype(np.float32)
+            try:
+                self.set_aside += not self._meaning.lane.restore(written.kept, vector)
+            except ValueError:  # another length than the vectors before it: somebody wrote into the file
+                self.set_aside += 1
+
+    def _adopt(self, brought: Calibration) -> None:
+        try:
+            labels = _decode_labels(brought.labels)
+        except msgspec.MsgspecError:
+            self.set_aside += 1
+            return
+        if brought.embedder == self._meaning.lane.embedder.id:
+            self._meaning.lane.calibrate(brought.tenant, brought.endpoint, labels)
+        else:
+            self.set_aside += 1
 
 
-def _read(lesson: bytes) -> _Written | None:
+def read(lesson: bytes) -> Written | None:
     """`None` for a row that cannot be read: another version wrote it, or the disk did."""
     try:
-        return _decode(lesson)
-    except msgspec.MsgspecError:
+        return decode(lesson)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from farthing.brain.cache import Answer, scope_key
+from farthing.brain.cache import Answer, Flight, scope_key
 from farthing.brain.cache.exact import content_digest
+from farthing.brain.cache.semantic.entries import Entry, Kept, Pending
 from farthing.brain.cache.semantic.fitness import unfit
-from farthing.brain.cache.semantic.lane import Entry, Kept, Pending, SameAnswer, SemanticLane
+from farthing.brain.cache.semantic.lane import SameAnswer, SemanticLane
 from farthing.brain.check.redact import redact
 from farthing.brain.checking import read_answer
 from farthing.brain.failopen import attempt_later
@@ -48,14 +49,21 @@ class Meaning:
         self.same = same  # None: no judge is configured, and nothing is learned
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def look(self, trip: Trip) -> Entry | None:
-        """The answer that serves this question too, with its decision on the record; `None`: the model is asked. Fails open."""
+    async def look(self, trip: Trip) -> Entry | Flight | None:
+        """The answer that serves this question too, or the call in flight that will, with the decision on the record; `None`: the model is asked.
+
+        Fails open."""
         x = trip.x
         pending = await attempt_later(x, "cache", lambda: self._look(x), lambda: "the lever broke")
         if isinstance(pending, str):
             return None
         trip.pending = pending
         candidate = pending.look.candidate
+        if candidate is not None and pending.joins is not None:
+            reason = f"similarity {candidate.cosine:.3f}, {pending.look.reason}, in flight, asked as: {redact(pending.joins.question)[:200]}"
+            trip.near = Decision("cache", "semantic", reason)
+            x.cache_similarity = round(candidate.cosine, 4)
+            return pending.joins.flight
         if pending.serves is None or candidate is None:
             return None
         entry, age_s = pending.serves, max(0, int(self._clock.now() - pending.serves.answer.created_at))
@@ -81,8 +89,8 @@ class Meaning:
         """The question, or why it is not compared by meaning."""
         if self.config.endpoints and inbound.endpoint not in self.config.endpoints:
             return "endpoint"
-        if inbound.exact_only:
-            return "the caller wants exact hits only"
+        if inbound.widest_lane != "semantic":
+            return "only stricter lanes may answer"
         asked = question(inbound.dialect, inbound.body)
         if asked is None:
             return "the last turn is no plain text of a user"
@@ -95,6 +103,11 @@ class Meaning:
         language = (inbound.language or "").encode()
         return scope_key(inbound, content_digest(asked.frame + b"\0" + language + b"\0" + self.lane.embedder.id.encode()))
 
+    def departs(self, trip: Trip, flight: Flight) -> None:
+        """The call for this question is about to leave."""
+        if trip.pending is not None:
+            self.lane.departs(trip.pending, voice(trip.x.inbound), flight)
+
     def fresh(self, trip: Trip, answer: Answer) -> None:
         """An answer was kept in the exact lane: read it, have it judged and take it in, after the reply."""
         pending, inbound = trip.pending, trip.x.inbound
@@ -102,18 +115,18 @@ class Meaning:
             return
         if self.config.trusted_keys and inbound.principal.key_id not in self.config.trusted_keys:
             return
-        task = asyncio.get_running_loop().create_task(self._learn(pending, inbound, answer, trip.x.sources), name="farthing-semantic")
+        task = asyncio.get_running_loop().create_task(self._learn(pending, inbound, answer), name="farthing-semantic")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _learn(self, pending: Pending, inbound: Inbound, answer: Answer, sources: tuple[str, ...]) -> None:
+    async def _learn(self, pending: Pending, inbound: Inbound, answer: Answer) -> None:
         try:
             said = read_answer(answer.dialect, answer.body, stream=answer.stream)
             if self.same is None or not _may_be_shared(said):
                 return
             answer = msgspec.structs.replace(answer, expires_at=answer.created_at + self.config.ttl_s)
             entry = Entry(
-                answer.entry_id, pending.scope, inbound.tenant, inbound.endpoint, pending.question, answer, said.text, voice(inbound), sources
+                answer.entry_id, pending.scope, inbound.tenant, inbound.endpoint, pending.question, answer, said.text, voice(inbound), answer.sources
             )
             kept = await self.lane.keep(pending, entry, self.same)
             if kept is not None:

@@ -15,10 +15,12 @@ from farthing.wire.patch import patch
 
 
 def note_state(trip: Trip) -> None:
-    """An answer rests on its collection as it stands now: asked again after a change, it is another question to the cache."""
+    """An answer rests on its collection: a change there has the cache look at once for what it made stale."""
     collection, retriever = trip.endpoint.collection, trip.house.retriever
-    if collection is not None and retriever is not None and "retrieve" not in trip.off:
-        trip.x.inbound.rests_on = retriever.state(trip.x.inbound.tenant, collection)
+    if collection is None or retriever is None or "retrieve" in trip.off:
+        return
+    trip.x.inbound.rests_on = collection
+    trip.house.cache.note_state(trip.x.inbound.tenant, retriever.state(trip.x.inbound.tenant, collection))
 
 
 async def retrieve(trip: Trip) -> None:

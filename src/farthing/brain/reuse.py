@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.brain.cache import Answer, Flight, LeaderCut, LeaderLost, Verdict
+from farthing.brain.cache import Answer, Flight, Lane, LeaderCut, LeaderLost, Verdict, entry_id_of
 from farthing.brain.cap import hit_holds, limit_error, ratelimit_headers, refusal_headers
 from farthing.brain.checking import hold_to_guardrails
 from farthing.brain.classify import Reading, classify, read
@@ -54,7 +54,7 @@ async def serve(trip: Trip) -> bool:
         if reuse.kind == "hit" and reuse.answer is not None:
             x.decisions.append(reuse.decision)
             x.cache_similarity = 1.0
-            await _serve_again(trip, reuse.answer, "exact")
+            await _serve_again(trip, reuse.answer, reuse.lane)
             return True
         if x.signals is None:
             x.signals = _classified(trip, reading)
@@ -65,17 +65,24 @@ async def serve(trip: Trip) -> bool:
             continue
         if reuse.kind == "lead" and by_meaning and house.meaning is not None:
             by_meaning = False
-            entry = await house.meaning.look(trip)
-            if entry is not None:
-                await _serve_again(trip, entry.answer, "semantic")
+            found = await house.meaning.look(trip)
+            if isinstance(found, Flight):
+                if await _fly_along(trip, found):
+                    return True
+            elif found is not None:
+                await _serve_again(trip, found.answer, "semantic")
                 return True
             continue  # the same question may have come meanwhile
         x.decisions.append(reuse.decision)
         x.cache = "miss" if reuse.kind == "lead" else "bypass"
         if reuse.key is not None:
-            trip.cache_key = reuse.key
+            trip.cache_key, trip.origin = reuse.key, reuse.origin
             if house.cache.config.coalesce:
-                trip.flight = house.cache.flights.lead(reuse.key)
+                normalised = None if reuse.origin is None else reuse.origin.normalised
+                trip.flight = house.cache.flights.lead(reuse.key, *(() if normalised is None else (normalised,)))
+                trip.flight.entry_id = entry_id_of(x.inbound.request_id)
+                if house.meaning is not None:
+                    house.meaning.departs(trip, trip.flight)
         return False
 
 
@@ -84,7 +91,7 @@ def _classified(trip: Trip, reading: Reading | None = None) -> Signals:
     return attempt(x, "classify", lambda: classify(x.inbound, tokens, reading), lambda: cautious(x.inbound, tokens))
 
 
-async def _serve_again(trip: Trip, answer: Answer, kind: Literal["exact", "semantic", "coalesced"]) -> None:
+async def _serve_again(trip: Trip, answer: Answer, kind: Lane | Literal["coalesced"]) -> None:
     """A stored answer goes the way of a fresh one, through an outlet. One write to the book: holds and row together."""
     x, house = trip.x, trip.house
     x.cache, x.cache_entry = kind, answer.entry_id
@@ -132,9 +139,10 @@ async def _fly_along(trip: Trip, flight: Flight) -> bool:
         trip.hands_off()
         if trip.caller.started:
             raise
-        trip.outlet = x.target = x.cost_usd = x.first_token_s = None
+        trip.outlet = x.target = x.cost_usd = x.first_token_s = x.cache_similarity = x.cache_entry = None
         x.cache = "bypass"
-        x.decisions = [decision for decision in x.decisions if decision is not trip.house.cache.coalesced]
+        x.decisions = [decision for decision in x.decisions if decision is not trip.house.cache.coalesced and decision is not trip.near]
+        trip.near = None
         return False
     except LeaderCut as cut:
         raise CutShort(cut.message) from None
@@ -148,8 +156,12 @@ async def _share(trip: Trip, flight: Flight) -> None:
     """Read the flight to its end and pass on what may go now; behind a check nothing may before it has landed."""
     x, house = trip.x, trip.house
     dialect, stream, x.target = await flight.departed()
-    x.cache, x.cost_usd, x.sources = "coalesced", ZERO_USD, flight.sources
-    x.decisions.append(house.cache.coalesced)
+    x.cost_usd, x.sources = ZERO_USD, flight.sources
+    if trip.near is not None:  # a hit by meaning, whose answer is not there yet; a dispute finds it by its entry
+        x.cache, x.cache_entry = "semantic", flight.entry_id
+    else:
+        x.cache = "coalesced"
+    x.decisions.append(trip.near or house.cache.coalesced)
     outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=flight.checked or not (stream and x.inbound.peek.stream))
     async for piece in flight.pieces():
         if x.first_token_s is None:
@@ -206,8 +218,8 @@ def _keep(trip: Trip) -> None:
         cost_usd=x.cost_usd,
         finish=x.finish,
         signals=x.signals,
-        sources=x.sources,
-        now=house.clock.now(),
+        sources=(*x.sources, *x.inbound.cites),
+        origin=trip.origin,
     )
     if house.meaning is not None and (answer := house.cache.entries.get(trip.cache_key, house.clock.now())) is not None:
         house.meaning.fresh(trip, answer)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from farthing.brain.cache.semantic.lane import Entry
+from farthing.brain.cache.semantic.entries import Entry
 from farthing.brain.cap import limit_field
 from farthing.brain.cap.windows import day
 from farthing.brain.check.guard import Guardrails

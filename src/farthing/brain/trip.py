@@ -2,8 +2,8 @@
 
 import asyncio
 
-from farthing.brain.cache import Flight, LeaderLost
-from farthing.brain.cache.semantic.lane import Pending
+from farthing.brain.cache import Flight, LeaderLost, Origin
+from farthing.brain.cache.semantic.entries import Pending
 from farthing.brain.cap import Envelope
 from farthing.brain.house import House
 from farthing.brain.outlet import Outlet
@@ -12,6 +12,7 @@ from farthing.brain.quality.shares import narrow, with_draw
 from farthing.brain.route.base import Judged
 from farthing.brain.row import drawn_for
 from farthing.core.call import Call, Reply
+from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import Hold
@@ -51,9 +52,11 @@ class Trip:
         self.holds: tuple[Hold, ...] = ()
         self.seated = False  # an intent of this request is in the book
         self.cache_key: bytes | None = None
+        self.origin: Origin | None = None  # what the answer will be kept with
         self.flight: Flight | None = None
         self.open_route = False  # the rules left the tier to what was learned
         self.judged: Judged | None = None  # a cheap answer that is to be read before it is served
+        self.near: Decision | None = None  # why a near-identical call in flight answers this request
         self.pending: Pending | None = None  # what the semantic lane saw, for when the answer is there
         self.call: Call | None = None
         self.reply: Reply | None = None

@@ -7,7 +7,7 @@ nearest known one. Secrets are named by environment variable, never written here
 from typing import Annotated
 
 from farthing.config.batch import Batch
-from farthing.config.cache import Cache
+from farthing.config.cache import Cache, CacheSlot
 from farthing.config.context import PromptCache
 from farthing.config.endpoints import Caps, Endpoint
 from farthing.config.flows import Flow
@@ -26,6 +26,7 @@ __all__ = [
     "AskedRoute",
     "Batch",
     "Cache",
+    "CacheSlot",
     "Caps",
     "Check",
     "Config",

@@ -104,14 +104,18 @@ class Inbound(msgspec.Struct):
     session: str | None = None
     levers_off: frozenset[str] = frozenset()
     no_store: bool = False
-    exact_only: bool = False  # no reuse by meaning
+    widest_lane: Literal["exact", "normalised", "semantic"] = "semantic"  # of the cache: what the caller, or the quality guard, lets answer
+    prompt_version: str | None = None  # of the caller's prompt template; answers of different ones are not shared
+    policy_version: str | None = None  # `cache.policy_version`, when it came
+    cache_tags: tuple[str, ...] = ()  # words that its answer can be forgotten by
+    cites: tuple[str, ...] = ()  # "document@version" that the caller put into the prompt itself
     max_wrong_per_hit: float | None = None  # the caller's own bound, where it is stricter than the configured one
     task_type: str | None = None  # what the caller says; wins over the classifier
     domain: str | None = None
     tenant_tier: str | None = None
     language: str | None = None
     experiment: str | None = None  # "name=arm" of the experiment that this run takes part in
-    rests_on: str | None = None  # "collection@version" that the answer will be made of
+    rests_on: str | None = None  # collection that the answer will be made of
     traceparent: str | None = None  # W3C trace context, as the caller sent it; read by telemetry alone
     flow: str | None = None  # request id of the flow that this call is a step of; its caps hold over all its calls
     deadline_s: float | None = None  # monotonic: when that flow must have ended

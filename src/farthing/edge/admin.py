@@ -1,11 +1,9 @@
 """What an admin key may do over HTTP: reload the config, forget cached answers."""
 
-from typing import Literal
-
 import msgspec
 
-from farthing.brain.cache.semantic.lane import Drop
 from farthing.core.errors import ConfigError, InvalidRequest
+from farthing.core.forgetting import OPERATORS, Drop, checked
 from farthing.core.request import Principal
 from farthing.edge.caller import Receive, Scope, Send
 from farthing.edge.gateway import Gateway
@@ -16,8 +14,9 @@ _MOST_BYTES = 65_536
 
 
 class _Invalidate(msgspec.Struct, forbid_unknown_fields=True):
-    kind: Literal["entry", "document", "tenant", "endpoint", "tag", "all"]
+    kind: str
     value: str = ""
+    tenant: str | None = None
 
 
 class _Clear(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,21 +40,29 @@ async def clear_cache(gateway: Gateway, _principal: Principal, scope: Scope, rec
         wanted = msgspec.json.decode(body, type=_Clear) if body.strip() else _Clear()
     except msgspec.MsgspecError as error:
         raise InvalidRequest(f"Expected an object with an optional 'tenant': {error}") from error
-    await gateway.forget_answers(wanted.tenant)
+    await _forget(gateway, Drop("all", "", wanted.tenant, gateway.clock.now()))
     await send_json(send, 200, {"status": "cleared", "tenant": wanted.tenant})
 
 
 async def invalidate(gateway: Gateway, _principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
-    """Forget answers of the semantic cache: `{"kind": "document", "value": "policy@3"}` drops what rests on another version of it."""
+    """Forget answers in every lane: `{"kind": "document", "value": "policy@3"}` drops what rests on another version of it.
+
+    `tenant` keeps to one tenant's answers.
+    """
     body = await read_body(receive, headers_of(scope), _MOST_BYTES)
     try:
         wanted = msgspec.json.decode(body, type=_Invalidate)
     except msgspec.MsgspecError as error:
-        raise InvalidRequest(f"Expected an object with 'kind' (entry, document, tenant, endpoint, tag, all) and 'value': {error}") from error
-    if wanted.kind != "all" and not wanted.value:
-        raise InvalidRequest(f"Say which {wanted.kind} to forget, in 'value'.", param="value")
-    gone = 0 if gateway.memory is None else await gateway.memory.forget_meaning(Drop(wanted.kind, wanted.value))
-    await send_json(send, 200, {"status": "forgotten", "answers": gone})
+        raise InvalidRequest(f"Expected an object with 'kind' ({', '.join(OPERATORS)}), 'value' and, if you like, 'tenant': {error}") from error
+    try:
+        drop = checked(wanted.kind, wanted.value, wanted.tenant, gateway.clock.now())
+    except ValueError as error:
+        raise InvalidRequest(str(error), param="kind" if wanted.kind not in OPERATORS else "value") from None
+    await send_json(send, 200, {"status": "forgotten", "answers": await _forget(gateway, drop)})
+
+
+async def _forget(gateway: Gateway, drop: Drop) -> int:
+    return 0 if gateway.memory is None else await gateway.memory.forget(drop)
 
 
 async def cache_stats(gateway: Gateway, _principal: Principal, _scope: Scope, _receive: Receive, send: Send) -> None:

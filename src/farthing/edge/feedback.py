@@ -23,7 +23,8 @@ from farthing.edge.replies import send_json
 
 _MOST_BYTES = 65_536
 _THUMBS = {"up": 1.0, "down": 0.0}
-_WRONG_HIT = "wrong_hit"  # an answer served by meaning that was not one to this question
+_WRONG_HIT = "wrong_hit"  # an answer out of the cache that was not one to this question
+_REUSED = frozenset({"exact", "normalised", "semantic"})
 _DISPUTED = 0.5
 _ANYBODY = "open"  # who speaks on a gateway without keys
 
@@ -67,7 +68,8 @@ async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: 
         author=principal.key_id or _ANYBODY,
     )
     await gateway.judgements.say(judgement)
-    if gateway.memory is not None and (said.label == _WRONG_HIT or (score is not None and score < _DISPUTED and subject.cache == "semantic")):
+    disputed = said.label == _WRONG_HIT or (score is not None and score < _DISPUTED and subject.cache in _REUSED)
+    if gateway.memory is not None and disputed:
         await gateway.memory.dispute(said.request_id)
     gateway.metrics.judged(endpoint=subject.endpoint or "", tier=subject.model_tier, cache=subject.cache or "", source="feedback", score=score)
     await send_json(send, 200, {"request_id": said.request_id, "status": "recorded"})

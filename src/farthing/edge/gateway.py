@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from farthing.brain.batch.ports import Shelf
-from farthing.brain.cache.semantic.lane import Drop
 from farthing.brain.flows import Plans
 from farthing.brain.flows import Tools as FlowTools
 from farthing.brain.house import House
 from farthing.core.clock import Clock
 from farthing.core.errors import FarthingError, StoreUnavailable, Unavailable
 from farthing.core.exchange import Exchange
+from farthing.core.forgetting import Drop
 from farthing.core.judgement import Judgement, Subject
 from farthing.core.request import Dialect
 from farthing.dashboard import Gallery
@@ -32,9 +32,9 @@ class Judgements(Protocol):
 
 
 class Memory(Protocol):
-    """What the semantic cache holds. Raises `StoreUnavailable`."""
+    """What the cache holds, in every lane. Raises `StoreUnavailable`."""
 
-    async def forget_meaning(self, what: Drop) -> int: ...
+    async def forget(self, what: Drop) -> int: ...
     async def dispute(self, request_id: str) -> bool: ...
     def meaning_stats(self) -> dict[str, object]: ...
 
@@ -51,7 +51,6 @@ class Gateway:
         clock: Clock,
         reload: Callable[[], Awaitable[None]],
         ready: Callable[[], str | None],
-        forget_answers: Callable[[str | None], Awaitable[None]],
         judgements: Judgements | None = None,
         dashboard: Gallery | None = None,
         flows: Plans | None = None,
@@ -68,7 +67,6 @@ class Gateway:
         self.clock = clock
         self.reload = reload  # loads the config again; raises ConfigError and changes nothing
         self.ready = ready  # what is missing, or None
-        self.forget_answers = forget_answers  # of one tenant, or of all
         self.judgements = judgements  # where feedback goes
         self.dashboard = dashboard
         self.flows = flows or Plans({})  # of the configuration in force

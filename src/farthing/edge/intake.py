@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from farthing.config import Config
 from farthing.core.decision import SWITCHABLE
@@ -17,6 +17,8 @@ from farthing.wire.peek import peek
 _SESSION_HEADERS = (b"x-claude-code-session-id", b"session-id", b"session_id")
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
 _LABEL_CHARS = 128
+_MOST_WORDS = 32
+_WORD_CHARS = 256
 
 
 class ClientLeft(Exception):
@@ -90,7 +92,11 @@ def build_inbound(
         session=_session_of(headers, view),
         levers_off=_levers_off(headers.get(b"x-farthing-levers")),
         no_store=b"no-store" in headers.get(b"cache-control", b""),
-        exact_only=headers.get(b"x-farthing-cache-match") == b"exact",
+        widest_lane=_widest_lane(headers.get(b"x-farthing-cache-match")),
+        prompt_version=_label(headers, b"x-farthing-prompt-version"),
+        policy_version=config.cache.policy_version,
+        cache_tags=_words(headers, b"x-farthing-cache-tags"),
+        cites=_words(headers, b"x-farthing-sources"),
         max_wrong_per_hit=_max_wrong(headers.get(b"x-farthing-cache-max-wrong")),
         task_type=_label(headers, b"x-farthing-task"),
         domain=_label(headers, b"x-farthing-domain"),
@@ -153,6 +159,30 @@ def _levers_off(value: bytes | None) -> frozenset[str]:
             known = ", ".join(f"-{name}" for name in SWITCHABLE)
             raise InvalidRequest(f"x-farthing-levers holds '{word[:40]}', which switches nothing off. Known: {known}.", param="x-farthing-levers")
     return frozenset(word[1:] for word in words)
+
+
+def _widest_lane(value: bytes | None) -> Literal["exact", "normalised", "semantic"]:
+    """The cache may answer from this lane and from stricter ones."""
+    match value:
+        case None | b"semantic":
+            return "semantic"
+        case b"exact":
+            return "exact"
+        case b"normalised":
+            return "normalised"
+        case _:
+            raise InvalidRequest("x-farthing-cache-match must be exact, normalised or semantic.", param="x-farthing-cache-match")
+
+
+def _words(headers: Mapping[bytes, bytes], name: bytes) -> tuple[str, ...]:
+    """A comma-separated header."""
+    value = headers.get(name)
+    if not value:
+        return ()
+    words = tuple(word for part in value.decode("utf-8", "replace").split(",") if (word := part.strip()))
+    if len(words) > _MOST_WORDS or any(len(word) > _WORD_CHARS for word in words):
+        raise InvalidRequest(f"{name.decode()} takes {_MOST_WORDS} words of {_WORD_CHARS} characters at most.", param=name.decode())
+    return words
 
 
 def _max_wrong(value: bytes | None) -> float | None:

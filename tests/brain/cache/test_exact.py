@@ -115,7 +115,7 @@ def store(cache: CacheLever, finish: str) -> None:
     seen = cache.look(inbound(), Endpoint(), words=lambda: WORDS, now=0.0, off=False)
     assert seen.key is not None
     call = Call("openai", "m", Dialect.CHAT, BODY, False, 1.0, "req_1")
-    cache.store(seen.key, inbound(), call, Target("openai", "m", "cheap"), b"{}", usage=None, cost_usd=None, finish=finish, signals=None, now=0.0)
+    cache.store(seen.key, inbound(), call, Target("openai", "m", "cheap"), b"{}", usage=None, cost_usd=None, finish=finish, signals=None)
 
 
 def test_an_answer_cut_short_or_filtered_is_not_kept() -> None:

@@ -9,6 +9,7 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.cache.persist import AnswerSync
 from farthing.config import Cache, Store
 from farthing.core.clock import SystemClock
+from farthing.core.forgetting import Drop
 from farthing.stores.sqlite import AnswerStore, Book
 
 FAR = 4e9
@@ -67,7 +68,7 @@ def test_workers_share_answers_and_deletions(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
             two.sync.catch_up()
         assert two.cache.entries.get(b"a", 1.0) == answer(expires_at=FAR)
-        await AnswerStore(books[0]).delete(tenant="acme")
+        await AnswerStore(books[0]).forget(Drop("tenant", "acme", at=SystemClock().now()))
         two.sync.catch_up()
         assert (two.has(b"a"), two.has(b"b")) == (False, True)
         for book in books:

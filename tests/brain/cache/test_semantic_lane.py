@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.brain.world import World
 
 from farthing.brain.cache.base import Answer
+from farthing.brain.cache.semantic.entries import Entry, Pending
 from farthing.brain.cache.semantic.fitness import unfit
-from farthing.brain.cache.semantic.lane import Drop, Entry, Pending, SemanticLane
+from farthing.brain.cache.semantic.lane import SemanticLane
 from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, load_prior
 from farthing.brain.cache.semantic.verifier import Verifier
 from farthing.brain.flow import journey
@@ -24,8 +25,9 @@ from farthing.config import Semantic, Store
 from farthing.core.clock import FrozenClock
 from farthing.core.errors import Upstream
 from farthing.core.exchange import Exchange
+from farthing.core.forgetting import Drop
 from farthing.core.request import Dialect
-from farthing.stores.sqlite import Book, SemanticStore
+from farthing.stores.sqlite import AnswerStore, Book, SemanticStore
 
 NOW = 1_700_000_000.0
 PRIOR, VERIFIER = load_prior(SHIPPED_PRIOR), Verifier()
@@ -152,9 +154,10 @@ def test_drops_take_what_they_name_at_once(what: Drop, dies: bool) -> None:
 def test_an_answer_that_was_on_its_way_when_something_was_dropped_does_not_go_in() -> None:
     subject = lane()
     pending = subject.decide(b"s", "how do i get a refund", CONSTANT, "anna", NOW)
-    subject.drop(Drop("document", "policy"))
-    assert asyncio.run(subject.keep(pending, entry(1), agree)) is None
+    subject.drop(Drop("document", "policy", at=NOW))
+    assert asyncio.run(subject.keep(pending, entry(1, sources=("policy@2",)), agree)) is None
     assert subject.keys == 0
+    assert asyncio.run(subject.keep(pending, entry(2, sources=("prices@2",)), agree)) is not None
 
 
 def test_a_dispute_takes_the_answer_and_the_certificate_hears_of_it() -> None:
@@ -220,8 +223,9 @@ def test_what_was_learned_outlives_the_worker_and_reaches_others(tmp_path: Path)
             await asyncio.sleep(0)
         assert ask(second.lane, "How can I get a refund?").serves is not None
         clock.advance(1)
-        assert await there.drop(Drop("document", "policy")) == 1
+        await AnswerStore(book).forget(Drop("document", "policy", at=clock.now()))
         here.catch_up()
+        there.catch_up()
         assert first.lane.keys == second.lane.keys == 0
         third = Meaning(lane(), clock)
         LessonSync(SemanticStore(book), third).load()
@@ -315,7 +319,7 @@ def test_off_means_off() -> None:
     async def scenario() -> None:
         world = _world()
         assert world.house.meaning is not None
-        for fields in ({"levers_off": frozenset({"cache"})}, {"exact_only": True}, {"no_store": True}):
+        for fields in ({"levers_off": frozenset({"cache"})}, {"widest_lane": "exact"}, {"widest_lane": "normalised"}, {"no_store": True}):
             await _serve(world, _chat("how do i get a refund"), **fields)
         assert world.house.meaning.lane.keys == 0
 

@@ -37,10 +37,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Flight:
-    """One upstream call and those who wait for it. Bounded by the upstream's `max_answer_bytes`."""
+    """One upstream call and those who wait for it. Bounded by the upstream's `max_answer_bytes`. Found under each of its keys."""
 
-    def __init__(self, key: bytes) -> None:
-        self.key = key
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self.keys = keys
+        self.entry_id: str | None = None  # of the answer that it will leave in the cache
         self.followers = 0
         self.on_abandoned: Callable[[], None] | None = None  # set when the leader's client has left
         self.dialect: Dialect | None = None
@@ -78,6 +79,10 @@ class Flight:
         if not self._done:
             self._done, self._error = True, error
             self._notify()
+
+    @property
+    def landed(self) -> bool:
+        return self._done
 
     async def departed(self) -> tuple[Dialect, bool, Target]:
         """Wait for the head. Raises what the leader met, or `LeaderLost`."""
@@ -125,13 +130,20 @@ class Flights:
     def get(self, key: bytes) -> Flight | None:
         return self._flights.get(key)
 
-    def lead(self, key: bytes) -> Flight:
+    def lead(self, *keys: bytes) -> Flight:
         """Open a flight; the caller must `end` it."""
-        flight = self._flights[key] = Flight(key)
+        flight = Flight(keys)
+        for key in keys:
+            self._flights[key] = flight
         return flight
+
+    def close_doors(self) -> None:
+        """Nobody boards what is in the air now: it may rest on something that has been dropped."""
+        self._flights.clear()
 
     def end(self, flight: Flight, error: FarthingError | None = None) -> None:
         """Take the flight off the board, then tell those aboard."""
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
+        for key in flight.keys:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
         flight.land(error)

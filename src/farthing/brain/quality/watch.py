@@ -18,8 +18,8 @@ from farthing.core.judgement import Guarded, Stance, Turn
 
 log = logging.getLogger("farthing.quality")
 
-# What is switched off where a lever is turned down.
-_SWITCHES: dict[Guarded, str] = {"route": "route", "cache": "cache", "semantic": "cache"}
+# What is switched off where a lever is turned down. Reuse by meaning is a lane of the cache: the stricter lanes go on, and their keys stay the same.
+_SWITCHES: dict[Guarded, str] = {"route": "route", "cache": "cache"}
 
 
 class Watch:
@@ -59,7 +59,10 @@ class Watch:
                 x.decisions.append(Decision("quality", f"{lever}_trial", "the lever was turned down; this request tries it again and is judged"))
                 tries = True
                 continue
-            inbound.levers_off |= {_SWITCHES[lever]}
+            if lever == "semantic":
+                inbound.widest_lane = "exact" if inbound.widest_lane == "exact" else "normalised"
+            else:
+                inbound.levers_off |= {_SWITCHES[lever]}
             x.decisions.append(Decision("quality", f"{lever}_down", f"below the quality floor of {stance.floor:g} since {stance.since:.0f}"))
         return tries
 

@@ -1,6 +1,6 @@
 """The SQLite store: the book of requests, virtual keys, and answers kept for reuse. One file, any number of processes on one machine."""
 
-from farthing.stores.sqlite.answers import AnswerStore, Changes, Dropped, StoredAnswer
+from farthing.stores.sqlite.answers import AnswerStore, Changes, StoredAnswer
 from farthing.stores.sqlite.book import Book
 from farthing.stores.sqlite.group import Counts
 from farthing.stores.sqlite.jobs.queue import JobStore
@@ -8,4 +8,4 @@ from farthing.stores.sqlite.judgements import Judgements
 from farthing.stores.sqlite.keys import Key, Keys
 from farthing.stores.sqlite.semantic import SemanticStore
 
-__all__ = ["AnswerStore", "Book", "Changes", "Counts", "Dropped", "JobStore", "Judgements", "Key", "Keys", "SemanticStore", "StoredAnswer"]
+__all__ = ["AnswerStore", "Book", "Changes", "Counts", "JobStore", "Judgements", "Key", "Keys", "SemanticStore", "StoredAnswer"]

@@ -1,7 +1,8 @@
 """Documents in the gateway's file: written by commands, read by gateways that run meanwhile.
 
 Guarantees: a document is replaced whole or not at all, so a reader never sees half of one, and whoever stops a long ingest loses at most the
-document at hand; every statement names the tenant and the collection; what a change makes stale is in `document_changes` in the same transaction.
+document at hand; every statement names the tenant and the collection; what a change makes stale is in `document_changes`, and gone from the
+cache, in the same transaction.
 """
 
 import re
@@ -16,13 +17,16 @@ from farthing import config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.document import Chunk, Collection, Document, StoredChunk
 from farthing.core.errors import ConfigError, StoreUnavailable
-from farthing.stores.sqlite import database
+from farthing.core.forgetting import Drop
+from farthing.stores.sqlite import database, drops
 from farthing.stores.sqlite.transaction import patiently, transaction
 
 _CHUNK = "place, digest, heading, text, spans, terms, vector, sentences"
 _DOCUMENT = "c.tenant, c.name, d.name, d.version, d.digest, d.size_bytes, d.chunks, d.added_at"
 _FROM = "documents d JOIN collections c ON c.id = d.collection WHERE d.removed_at IS NULL AND c.tenant = ?"
 _AT_ONCE = 500
+_STALE_S = 3600.0  # for as long as tombstones are kept: a version that is gone does not come back
+_COMMIT_S = 1.0  # readers see the collection as it was until the change is committed
 
 _NAME = re.compile(r"[\w.-]{1,64}")  # a source is collection/document@version
 
@@ -127,6 +131,8 @@ class Documents:
                 [(home, document, c.place, c.digest, c.heading, c.text, _encode(c.spans).decode(), c.terms, c.vector, c.sentences) for c in chunks],
             )
             run("UPDATE collections SET version = version + 1 WHERE id = ?", (home,))
+            # What was not found before may be now.
+            drops.forget(self._connection, Drop("unfounded", collection, tenant, self._clock.now() + _COMMIT_S))
         return Document(tenant, collection, name, version, digest, size_bytes, len(chunks), now)
 
     def remove(self, tenant: str, collection: str, names: Sequence[str] | None = None) -> int:
@@ -185,7 +191,9 @@ class Documents:
             return patiently(self._connection, sql, (after, tenant)).fetchall()
 
     def _stale(self, tenant: str, source: str, now: float) -> None:
+        """Answers that rest on it are forgotten with the change itself."""
         self._connection.execute("INSERT INTO document_changes (tenant, source, changed_at) VALUES (?,?,?)", (tenant, source, now))
+        drops.forget(self._connection, Drop("source", source, tenant, now + _STALE_S))
 
     @contextmanager
     def _reading(self) -> Generator[None]:

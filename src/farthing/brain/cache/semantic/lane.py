@@ -2,124 +2,60 @@
 
     look      embed the question, find the nearest keys of its own namespace, let the namespace decide
     keep      a fresh answer: judged beside the nearest ones, then its question becomes a key
-    drop      by entry, document, tenant, endpoint, tag: gone from the next look on, in other workers at their next look at the store
+    drop      by what an answer rests on (core/forgetting.py): gone from the next look on, in other workers at their next look at the store
 
 Guarantees: the scope of a question is the name of its namespace: no search sees another's keys. An answer reaches others than those who brought it
 about only after a second, independent answer agreed with it. Whatever fails here is a miss.
 """
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from farthing.brain.cache.base import Answer
 from farthing.brain.cache.semantic.certify import NEVER
 from farthing.brain.cache.semantic.context import NEIGHBOURS
-from farthing.brain.cache.semantic.index import VectorIndex
+from farthing.brain.cache.semantic.entries import Airborne, Entry, Kept, Label, Pending
 from farthing.brain.cache.semantic.judge import Judge
 from farthing.brain.cache.semantic.namespace import ASKED, Look, Namespace, Promise
 from farthing.brain.cache.semantic.scorer import Prior
+from farthing.brain.cache.semantic.space import Space, with_guests
 from farthing.brain.cache.semantic.verifier import Verifier
 from farthing.brain.ports import Embedder
 from farthing.config import Semantic
+from farthing.core.forgetting import Buried, Drop, Facts, index_mark, marks
 
 if TYPE_CHECKING:
+    from farthing.brain.cache.flight import Flight
     from farthing.brain.ports import Vector
 
-SameAnswer = Callable[["Entry", "Entry"], Awaitable[bool | None]]  # None: nobody could say
+SameAnswer = Callable[[Entry, Entry], Awaitable[bool | None]]  # None: nobody could say
+_ROOM = 0.95  # of a limit, that is left full after an eviction
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """An answer, whole, and what it rests on."""
-
-    entry_id: str
-    scope: bytes
-    tenant: str
-    endpoint: str
-    question: str
-    answer: Answer
-    text: str  # what the answer says, for the judge
-    voice: str  # who brought it about
-    sources: tuple[str, ...] = ()  # "document@version"
-    tags: tuple[str, ...] = ()
-
-
-class Drop(msgspec.Struct, frozen=True):
-    """What is to be forgotten: `kind` entry, document, tenant, endpoint, tag, embedder or all; `value` names it."""
-
-    kind: str
-    value: str = ""
-
-    def hits(self, entry: Entry) -> bool:
-        match self.kind:
-            case "entry":
-                return entry.entry_id == self.value
-            case "document":
-                # "policy" drops every version, "policy@3" drops the others: what rests on version 3 lives.
-                name, at, version = self.value.partition("@")
-                return any(part[0] == name and (not at or part[2] != version) for source in entry.sources if (part := source.partition("@")))
-            case "tenant":
-                return entry.tenant == self.value
-            case "endpoint":
-                return entry.endpoint == self.value
-            case "tag":
-                return self.value in entry.tags
-            case _:
-                return self.kind == "all"
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """One lesson, as it is stored and told to other workers."""
-
-    entry_id: str  # of the answer that the question's key leads to
-    scope: bytes
-    embedder: str
-    question: str
-    voice: str
-    verdicts: tuple[tuple[str, bool], ...] = ()  # (entry, same) in the order asked
-    score: float | None = None
-    row: tuple[float, ...] | None = None
-    entry: Entry | None = None  # where the answer is a new one
-
-
-class Pending(msgspec.Struct):
-    """A question on its way: what the lane saw, for when its answer is there."""
-
-    scope: bytes
-    question: str
-    vector: "Vector"
-    look: Look
-    serves: Entry | None = None
-    drops_seen: int = 0  # drops that had been applied when it was asked: an answer that is older than a drop does not go in
-
-
-class _Space:
-    """A namespace, its keys, and the answers of its groups."""
-
-    def __init__(self, namespace: Namespace) -> None:
-        self.namespace = namespace
-        self.index = VectorIndex()
-        self.texts: dict[int, str] = {}
-        self.entries: dict[int, Entry] = {}  # by group
-        self.voices: dict[int, set[str]] = {}
+def _nobody(_entry_ids: tuple[str, ...]) -> bool:
+    return False
 
 
 class SemanticLane:
-    """Lives on the event loop of one worker. `told` hears of every key and label, for the store."""
+    """Lives on the event loop of one worker. `evicted` hears of answers that had to make room."""
 
     def __init__(self, config: Semantic, embedder: Embedder, prior: Prior, verifier: Verifier, *, seed: int | None = None) -> None:
         self.config = config
         self.embedder = embedder
         self.judge = Judge()
+        self.evicted: Callable[[tuple[str, ...]], bool] = _nobody
         self._prior, self._verifier = prior, verifier
         self._coin = random.Random(seed).random
-        self._spaces: dict[bytes, _Space] = {}
+        self._spaces: dict[bytes, Space] = {}
         self._where: dict[str, tuple[bytes, int]] = {}  # entry -> scope, group
+        self._marked: dict[str, set[str]] = {}  # mark -> entries
+        self._buried = Buried()
+        self._calibrations: dict[tuple[str, str], Sequence[Label]] = {}
         self._next_key = 0
-        self._drops = 0
         self.keys = 0
+        self.size_bytes = 0
 
     async def look(self, scope: bytes, question: str, voice: str, now: float, *, max_wrong: float | None) -> Pending:
         """Embed and decide. Raises what the embedder raises."""
@@ -130,33 +66,52 @@ class SemanticLane:
         """The same with the vector at hand."""
         space = self._spaces.get(scope)
         if space is None:
-            return Pending(scope, question, vector, Look(False, "nothing near"), drops_seen=self._drops)
+            return Pending(scope, question, vector, Look(False, "nothing near"))
         keys, cosines = space.index.nearest(vector, NEIGHBOURS)
-        look = space.namespace.look(
-            keys, cosines, lambda key, cosine: self._verifier.compare(question, space.texts[key], cosine), max_wrong=max_wrong
-        )
-        pending = Pending(scope, question, vector, look, drops_seen=self._drops)
+        with space.guests(voice) as guests:
+            keys, cosines = with_guests(keys, cosines, guests, vector, NEIGHBOURS)
+            look = space.namespace.look(
+                keys, cosines, lambda key, cosine: self._verifier.compare(question, space.texts[key], cosine), max_wrong=max_wrong
+            )
+        pending = Pending(scope, question, vector, look)
         if look.candidate is None or not look.serve:
             return pending
-        entry = space.entries.get(look.candidate.group)
-        refusal = self._refusal(space, look.candidate.group, entry, voice, now)
+        if look.candidate.key in guests:
+            pending.joins = guests[look.candidate.key] if self.config.mode == "on" else None
+            return pending
+        group = look.candidate.group
+        entry = space.entries.get(group)
+        refusal = self._refusal(space, look, entry, voice, now, max_wrong)
         if refusal is not None or entry is None or entry.scope != scope:
             pending.look = msgspec.structs.replace(look, serve=False, reason=refusal or "its answer is gone")
-            return pending
-        if self.config.mode == "on":
+        elif self.config.mode == "on":
             pending.serves = entry
+            space.hits[group] = space.hits.get(group, 0) + 1
         return pending
 
-    def _refusal(self, space: _Space, group: int, entry: Entry | None, voice: str, now: float) -> str | None:
-        if entry is None or entry.answer.expires_at <= now:
+    def _refusal(self, space: Space, look: Look, entry: Entry | None, voice: str, now: float, max_wrong: float | None) -> str | None:
+        if entry is None or entry.answer.expires_at <= now or look.candidate is None:
             return "its answer has expired"
+        group = look.candidate.group
         if voice not in space.voices.get(group, ()) and not space.namespace.records[group].confirmed:
             return "no second answer has agreed with it yet"
+        half_life_s = self.config.half_life_s
+        if half_life_s is not None:
+            stale = 1 - 0.5 ** (max(0.0, now - entry.answer.created_at) / half_life_s)
+            left = min(self.config.max_wrong_per_hit, 1.0 if max_wrong is None else max_wrong) - stale
+            if left <= 0 or look.score < space.namespace.threshold(left):
+                return "it is too old to be trusted as much (`cache.semantic.half_life_s`)"
         return None
+
+    def departs(self, pending: Pending, voice: str, flight: "Flight") -> None:
+        """The call for this question has left: until it lands, it may answer near-identical ones of the same voice."""
+        space = self._spaces.get(pending.scope)
+        if space is not None and self.config.mode == "on":
+            space.departs(Airborne(pending.question, pending.vector, voice, flight))
 
     async def keep(self, pending: Pending, entry: Entry, same: SameAnswer) -> Kept | None:
         """Judge a fresh answer beside those it might equal, and take its question in. `None` when nothing was learned."""
-        space = self._space(entry.scope)
+        space = self._space(entry.scope, entry.tenant, entry.endpoint)
         verdicts: list[tuple[int, bool]] = []
         for place, group in enumerate(pending.look.candidate.others[:ASKED] if pending.look.candidate else ()):
             other = space.entries.get(group)
@@ -168,8 +123,9 @@ class SemanticLane:
             verdicts.append((group, verdict))
             if verdict:
                 break
-        if pending.drops_seen != self._drops:
-            return None  # something was dropped meanwhile, and this answer may rest on it
+        if self._buried.cover(entry.facts):
+            return None  # something that it rests on was dropped after it was asked
+        space = self._space(entry.scope, entry.tenant, entry.endpoint)
         heard = tuple((space.entries[group].entry_id, equal) for group, equal in verdicts if group in space.entries)
         group = space.namespace.learn(pending.look, verdicts)
         self.place(entry, pending.vector, group)
@@ -191,12 +147,15 @@ class SemanticLane:
         """A lesson from the store. False where its vectors are another embedder's, or its answer is gone: set aside."""
         if kept.embedder != self.embedder.id:
             return False
-        group = self.group_of(kept.entry_id)
-        if group is None and kept.entry is None:
+        found = self._where.get(kept.entry_id)
+        if found is not None:
+            space, group = self._spaces[found[0]], found[1]
+            entry = msgspec.structs.replace(kept.entry or space.entries[group], question=kept.question, voice=kept.voice)
+        elif kept.entry is not None and not self._buried.cover(kept.entry.facts):
+            space, group, entry = self._space(kept.scope, kept.entry.tenant, kept.entry.endpoint), None, kept.entry
+        else:
             return False
-        space = self._space(kept.scope)
         space.namespace.remember(kept.score, kept.row, [(self.group_of(entry_id), equal) for entry_id, equal in kept.verdicts])
-        entry = kept.entry or msgspec.structs.replace(space.entries[group or 0], question=kept.question, voice=kept.voice)
         self.place(entry, vector, group)
         return True
 
@@ -214,51 +173,80 @@ class SemanticLane:
 
     def place(self, entry: Entry, vector: "Vector", group: int | None = None) -> int:
         """A question becomes a key of `group`, or of a new one that `entry` answers."""
-        space = self._space(entry.scope)
+        space = self._space(entry.scope, entry.tenant, entry.endpoint)
         if group is None:
             group = space.namespace.open_group()
+        before = space.bytes_of(group) if group in space.entries else 0
         self._next_key += 1
-        space.index.add(self._next_key, vector)
-        space.texts[self._next_key] = entry.question
-        space.namespace.add_key(self._next_key, group)
-        space.voices.setdefault(group, set()).add(entry.voice)
-        if group not in space.entries:
-            space.entries[group] = entry
+        if space.place(self._next_key, group, entry, vector):
             self._where[entry.entry_id] = (entry.scope, group)
+            for mark in marks(entry.facts):
+                self._marked.setdefault(mark, set()).add(entry.entry_id)
         self.keys += 1
-        if self.keys > self.config.max_entries:
+        self.size_bytes += space.bytes_of(group) - before
+        if self.keys > self.config.max_entries or self.size_bytes > self.config.max_mb * 1_048_576:
             self._evict()
         return group
 
-    def _space(self, scope: bytes) -> _Space:
+    def _space(self, scope: bytes, tenant: str, endpoint: str) -> Space:
         space = self._spaces.get(scope)
         if space is None:
             promise = Promise(self.config.max_wrong_per_hit, self.config.confidence)
-            space = self._spaces[scope] = _Space(Namespace(promise, self._prior, coin=self._coin))
+            space = self._spaces[scope] = Space(Namespace(promise, self._prior, coin=self._coin), tenant, endpoint)
+            labels = self._calibrations.get((tenant, endpoint)) or self._calibrations.get((tenant, ""))
+            if labels is not None:
+                self._teach(space, labels)
         return space
+
+    def calibrate(self, tenant: str, endpoint: str, labels: Sequence[Label]) -> None:
+        """Labels that an operator brought in, for every namespace of an endpoint (empty: of all), now and later; one set for each."""
+        self._calibrations[tenant, endpoint] = labels
+        for space in self._spaces.values():
+            if space.tenant == tenant and endpoint in ("", space.endpoint):
+                self._teach(space, labels)
+
+    def _teach(self, space: Space, labels: Sequence[Label]) -> None:
+        if space.calibrated:
+            return
+        space.calibrated = True
+        for label in labels:
+            space.namespace.remember(label.score, label.row, [(None, label.right)])
+        space.namespace.certify()
 
     def group_of(self, entry_id: str) -> int | None:
         found = self._where.get(entry_id)
         return None if found is None else found[1]
 
     def drop(self, what: Drop) -> int:
-        """Forget what it names; how many answers that were."""
-        self._drops += 1
+        """Forget what it names, and let nothing in that was on its way; how many answers that were."""
+        if what.at != float("inf"):
+            self._buried.add(what)
+        if what.kind == "dispute":
+            return self.dispute(what.value)
         gone = 0
-        for space in list(self._spaces.values()):
-            for group, entry in list(space.entries.items()):
-                if what.hits(entry):
-                    self._forget(space, group)
-                    gone += 1
-        if what.kind == "all":
-            self._spaces.clear()
-            self._where.clear()
-            self.keys = 0
+        for entry_id, facts in list(self._named(what)):
+            if what.hits(facts):
+                scope, group = self._where[entry_id]
+                self._forget(self._spaces[scope], group)
+                gone += 1
+        for space in self._spaces.values():
+            space.airborne.clear()
+        if what.kind == "all" and what.tenant is None:
+            self._spaces = {scope: space for scope, space in self._spaces.items() if space.entries}
         return gone
 
-    def named_by(self, what: Drop) -> tuple[str, ...]:
-        """Ids of the answers that it would take."""
-        return tuple(entry.entry_id for space in self._spaces.values() for entry in space.entries.values() if what.hits(entry))
+    def _named(self, what: Drop) -> Iterator[tuple[str, Facts]]:
+        """Those that it may name: by index where there is one."""
+        mark = index_mark(what)
+        if mark is not None:
+            found = list(self._marked.get(mark, ()))
+        elif what.kind == "entry":
+            found = [what.value] if what.value in self._where else []
+        else:
+            found = list(self._where)
+        for entry_id in found:
+            scope, group = self._where[entry_id]
+            yield entry_id, self._spaces[scope].entries[group].facts
 
     def dispute(self, entry_id: str) -> bool:
         """A user said that this answer was wrong for the question it was served to: it goes, and its namespace learns."""
@@ -268,33 +256,33 @@ class SemanticLane:
         scope, group = found
         space = self._spaces[scope]
         space.namespace.dispute()
-        self._drops += 1
         self._forget(space, group)
         return True
 
-    def _forget(self, space: _Space, group: int) -> None:
-        for key in [key for key, owner in space.namespace.group_of.items() if owner == group]:
-            space.index.remove(key)
-            del space.texts[key]
-            space.namespace.forget_key(key)
-            self.keys -= 1
-        entry = space.entries.pop(group, None)
-        space.voices.pop(group, None)
-        if entry is not None:
-            self._where.pop(entry.entry_id, None)
+    def _forget(self, space: Space, group: int) -> None:
+        self.keys -= len(space.keys.get(group, ()))
+        self.size_bytes -= space.bytes_of(group)
+        entry = space.forget(group)
+        if entry is None:
+            return
+        self._where.pop(entry.entry_id, None)
+        for mark in marks(entry.facts):
+            entries = self._marked.get(mark, set())
+            entries.discard(entry.entry_id)
+            if not entries:
+                self._marked.pop(mark, None)
 
     def _evict(self) -> None:
-        """The answers that save least for the room they take: what nobody confirmed, then what was cheapest to make."""
-        worth: list[tuple[float, _Space, int]] = []
-        for space in self._spaces.values():
-            for group, entry in space.entries.items():
-                record = space.namespace.records[group]
-                worth.append((float(entry.answer.cost_usd or 0) * (1 + record.confirmed) / max(1, record.keys), space, group))
+        """The answers that save least for the room they take."""
+        worth = [(space.worth(group), space, group) for space in self._spaces.values() for group in space.entries]
         worth.sort(key=lambda one: one[0])
+        gone: list[str] = []
         for _, space, group in worth:
-            if self.keys <= self.config.max_entries * 0.95:
+            if self.keys <= self.config.max_entries * _ROOM and self.size_bytes <= self.config.max_mb * 1_048_576 * _ROOM:
                 break
+            gone.append(space.entries[group].entry_id)
             self._forget(space, group)
+        self.evicted(tuple(gone))
 
     def stats(self) -> dict[str, object]:
         """What the operator wants to see of every namespace."""
@@ -304,8 +292,8 @@ class SemanticLane:
         return [
             {
                 "scope": scope.hex()[:16],
-                "endpoint": next((entry.endpoint for entry in space.entries.values()), None),
-                "tenant": next((entry.tenant for entry in space.entries.values()), None),
+                "endpoint": space.endpoint,
+                "tenant": space.tenant,
                 "answers": len(space.entries),
                 "keys": len(space.index),
                 "labels": space.namespace.labels,

@@ -82,7 +82,7 @@ class Namespace:
         if candidate.compared.veto is not None:
             return Look(False, candidate.compared.veto, candidate, score)
         self.evidence.seen(score)
-        threshold = self._threshold(max_wrong)
+        threshold = self.threshold(max_wrong)
         if self.labels < STRICT_LABELS and not vouched(candidate.compared):
             return Look(False, "not alike enough for a namespace that is new", candidate, score)
         if score < threshold:
@@ -93,7 +93,8 @@ class Namespace:
         self._watched = max(0, self._watched - 1)
         return Look(True, f"p={1 / (1 + math.exp(-min(60.0, score))):.4f}, bound {self.certificate.bound or 0:.2%}", candidate, score)
 
-    def _threshold(self, max_wrong: float | None) -> float:
+    def threshold(self, max_wrong: float | None) -> float:
+        """The score from which on is served, under the promise or under a stricter bound."""
         if max_wrong is None or max_wrong >= self.promise.max_wrong:
             return self.certificate.threshold
         return max(self.certificate.threshold, self.evidence.certificate(max_wrong, z=self.promise.z, judge=self.judge_errors).threshold)

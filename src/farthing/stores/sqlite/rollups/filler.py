@@ -287,6 +287,6 @@ _HERE = "level = ? AND bucket = ? AND tenant = ? AND cell = ?"
 _FIND_CELL = "SELECT cell FROM rollup_cells WHERE endpoint = ? AND tier = ? AND model = ? AND cache = ? AND outcome = ? AND error_code = ?"
 _THIS_VERDICT = "level = ? AND bucket = ? AND tenant = ? AND endpoint = ? AND tier = ? AND cache = ? AND source = ? AND lever = ?"
 _READ_DROPS = """
-SELECT id, dropped_at, CASE WHEN key IS NOT NULL THEN 'answer' WHEN tenant IS NOT NULL THEN 'tenant' ELSE 'all' END
+SELECT id, dropped_at, CASE WHEN kind IN ('entry', 'dispute') THEN 'answer' ELSE kind END
 FROM cache_drops WHERE id > ? ORDER BY id LIMIT ?"""
 _ADD_DROPS = f"INSERT INTO rollup_drops VALUES {marks(4)} ON CONFLICT DO UPDATE SET drops = drops + excluded.drops"
