@@ -103,6 +103,10 @@ class Recorded:
         del service
         return frozenset({Dialect.CHAT})
 
+    def crowd(self, target: Target) -> float:
+        del target
+        return 0.0
+
     def healthy(self, target: Target) -> bool:
         del target
         return True

@@ -270,12 +270,36 @@ PROCESS = (
     ),
 )
 
+ENGINES = (
+    Panel(
+        "Requests at engines",
+        "timeseries",
+        {
+            "{{service}} at work": now(names.ENGINE_RUNNING, by=["service"]),
+            "{{service}} waiting": now(names.ENGINE_WAITING, by=["service"]),
+            "{{service}} answers": now(names.ENGINE_UP, by=["service"]),
+        },
+    ),
+    Panel("Tokens per second at engines", "timeseries", {"{{service}} {{kind}}": now(names.ENGINE_TOKENS, by=["service", "kind"])}),
+    Panel(
+        "Memory and accelerators in use",
+        "timeseries",
+        {
+            "{{service}} KV cache": now(names.ENGINE_CACHE, by=["service"]),
+            "GPU {{gpu}} busy": now(names.GPU_USED, by=["gpu"]),
+            "GPU {{gpu}} memory": now(names.GPU_MEMORY, by=["gpu"]),
+        },
+        unit="percentunit",
+    ),
+)
+
 ROWS = {
     "Money": MONEY,
     "Quality guard": QUALITY,
     "Latency": LATENCY,
     "Traffic, cache, tiers": TRAFFIC,
     "Errors": ERRORS,
+    "Engines of your own": ENGINES,
     "Store and process": PROCESS,
 }
 

@@ -375,3 +375,28 @@ def test_the_parts_that_levers_saved_add_up() -> None:
     saved = sum(Decimal(str(step.get("saved_usd", 0))) for row in world.book.rows for step in json.loads(row.decisions, parse_float=Decimal))
     total = sum((row.baseline_cost_picousd or 0) - (row.cost_picousd or 0) for row in world.book.rows)
     assert saved == Decimal(total) / 10**12 > 0
+
+
+TIMED = json.dumps(json.loads(ANSWER) | {"timings": {"prompt_ms": 1000.0, "predicted_ms": 2500.0}}).encode()
+TIMED_END = b'data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5},"timings":{"prompt_ms":1000,"predicted_ms":900}}\n\n'
+
+
+def test_what_an_engine_did_not_work_a_call_waited_in_its_queue() -> None:
+    world = World([[TIMED]])
+    world.models.on_piece = lambda: world.clock.advance(5.0)
+    serve(world)
+    assert (world.book.rows[0].latency_model_ms, world.book.rows[0].latency_queue_ms) == (5000.0, 1500.0)
+
+
+def test_the_queue_of_a_stream_ends_before_its_first_byte() -> None:
+    world = World([[CHUNKS[0], *CHUNKS[1:-1], TIMED_END, b"data: [DONE]\n\n"]])
+    world.models.on_piece = lambda: world.clock.advance(3.0)
+    serve(world, body(stream=True))
+    assert world.book.rows[0].latency_queue_ms == 2000.0
+
+
+def test_an_engine_that_says_nothing_leaves_the_queue_as_it_was() -> None:
+    world = World()
+    world.models.on_piece = lambda: world.clock.advance(5.0)
+    serve(world)
+    assert world.book.rows[0].latency_queue_ms == 0.0

@@ -122,6 +122,10 @@ class FakeModels:
         del service
         return self.spoken
 
+    def crowd(self, target: Target) -> float:
+        del target
+        return 0.0
+
     def healthy(self, target: Target) -> bool:
         del target
         return True

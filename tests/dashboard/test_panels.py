@@ -14,7 +14,6 @@ from farthing.core.errors import InvalidRequest, NotFound
 from farthing.core.request import KeyLimits
 from farthing.dashboard import Figures, View, read_view
 from farthing.dashboard.facts import Facts, KeyFacts, Load
-from farthing.dashboard.loads import parse
 from farthing.dashboard.panels import account, budgets, quality
 from farthing.dashboard.queries import Reader
 from farthing.dashboard.site import PANELS, Site
@@ -228,31 +227,8 @@ def test_a_spreadsheet_takes_no_name_for_a_formula() -> None:
     assert text.splitlines() == ["name,usd", "'=1+1,-2.5", "'@x,1", '"plain, with comma",']
 
 
-def test_the_load_of_a_service_is_read_off_its_metrics() -> None:
-    vllm = """# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{model_name="a b"} 3.0
-vllm:num_requests_waiting{model_name="m"} 12
-vllm:kv_cache_usage_perc{model_name="m"} 0.62
-DCGM_FI_DEV_GPU_UTIL{gpu="0"} 80
-DCGM_FI_DEV_GPU_UTIL{gpu="1"} 40
-DCGM_FI_DEV_FB_USED{gpu="0"} 30000
-DCGM_FI_DEV_FB_FREE{gpu="0"} 10000
-""".splitlines()
-    assert parse(vllm) == Load(3.0, 12.0, 0.62, 0.6, 0.75)
-    assert parse(["llamacpp:requests_processing 1", "llamacpp:requests_deferred 0"]) == Load(running=1.0, waiting=0.0)
-    noise = [
-        "",
-        "x",
-        "vllm:num_requests_running",
-        "vllm:num_requests_running{} many",
-        "{} 1",
-        "}{ \x00 \xff",
-    ]
-    assert parse(noise) is None
-
-
 def test_services_that_report_nothing_have_no_panel(connection: sqlite3.Connection) -> None:
     view = _view()
     assert Site(connection).panel("backends", view, NO_FACTS).blocks == []
     loaded = msgspec.structs.replace(NO_FACTS, loads={"gpu": Load(running=2.0)})
-    assert Site(connection).panel("backends", view, loaded).figures.rows == [("gpu", 2.0, None, None, None, None)]
+    assert Site(connection).panel("backends", view, loaded).figures.rows == [("gpu", 2.0, None, None, None, None, None, None)]

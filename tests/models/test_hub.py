@@ -8,7 +8,8 @@ import pytest
 from farthing.config import Config, Resilience, Service
 from farthing.core.call import Call
 from farthing.core.clock import FrozenClock
-from farthing.core.errors import ConfigError, Upstream, UpstreamBroken, UpstreamResting, UpstreamUnreachable
+from farthing.core.engine import Load
+from farthing.core.errors import ConfigError, Upstream, UpstreamBroken, UpstreamCrowded, UpstreamResting, UpstreamUnreachable
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
 from farthing.models.base import Backend
@@ -20,6 +21,23 @@ from tests.reliability.fault_scripts import ANSWER, Script, Talk
 from tests.reliability.fault_server import Fault, FaultServer
 
 RECORDED = Service(dialect="recorded", recordings=("x.jsonl",))
+
+
+def test_a_service_with_too_many_waiting_is_not_asked() -> None:
+    loads = {"s": Load(running=4.0, waiting=8.0)}
+    service = Service(base_url="http://x/v1", metrics_url="http://x/metrics", max_waiting=8)
+    hub = Hub(_config({"s": service}), clock=FrozenClock(), backends={"s": FakeBackend(None)}, environ={}, load=loads.get)
+    target = Target("s", "m", "cheap")
+    assert hub.crowd(target) == 2.0
+    assert not hub.healthy(target)
+    with pytest.raises(UpstreamCrowded, match=r"services\.s\.max_waiting") as refused:
+        asyncio.run(ask(hub))
+    assert refused.value.retry_after_s is not None
+    loads["s"] = Load(running=0.0, waiting=7.0)
+    assert hub.healthy(target)
+    assert hub.crowd(target) == 7.0
+    loads.clear()
+    assert (hub.healthy(target), hub.crowd(target)) == (True, 0.0)
 
 
 def serving(script: Script) -> FaultServer:

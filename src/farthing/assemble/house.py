@@ -67,7 +67,7 @@ def build_house(
         config=config,
         clock=clock,
         catalog=catalog,
-        router=Router(config, catalog, sessions),
+        router=Router(config, catalog, sessions, models.crowd),
         cache=cache,
         guardrails=Guardrails(config.guard),
         book=book,

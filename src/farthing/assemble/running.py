@@ -25,6 +25,8 @@ from farthing.edge.gateway import Gateway
 from farthing.measure import otel
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
+from farthing.models.engines import EngineWatch
+from farthing.models.engines.gpus import open_gpus
 from farthing.models.fetch import Fetcher
 from farthing.models.hub import Hub
 from farthing.models.tokens import TokenCounter
@@ -68,10 +70,14 @@ class Running:
         self.keys = await Keys.open(config.store, clock=clock)
         self.answers = AnswerStore(self.book)
         self.rollups = RollupKeeper(self.book)
-        self.gallery = Gallery(self.book.reader(), self.keys.list)
+        fetcher = Fetcher(clock)
+        self.engines = EngineWatch(config, fetcher, clock)
+        if self._worker == 0:
+            self.engines = EngineWatch(config, fetcher, clock, gpus=open_gpus(), on_look=self.metrics.engines)
+        self.gallery = Gallery(self.book.reader(), self.keys.list, self.engines.loads)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
-        self.hub = Hub(config, clock=clock, backends=backends(config, clock))
+        self.hub = Hub(config, clock=clock, backends=backends(config, clock), load=self.engines.load)
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
         self.judgements = Judgements(self.book)
         self.watch = Watch(config, self.judgements, self.metrics)
@@ -96,12 +102,12 @@ class Running:
             judgements=self.judgements,
             dashboard=self.gallery,
             flows=Plans(config.flows),
-            flow_tools=FlowTools(Fetcher(clock), os.environ),
+            flow_tools=FlowTools(fetcher, os.environ),
             memory=self.recall,
             jobs=self.queue.jobs,
         )
         self.queue.start(self.gateway, lambda: self.house.config)
-        self._chores = [asyncio.create_task(self._warm()), asyncio.create_task(self._keep_in_step())]
+        self._chores = [asyncio.create_task(chore) for chore in (self._warm(), self._keep_in_step(), self.engines.run())]
         if self._worker == 0:
             self.rollups.start()
         return self.gateway
@@ -140,6 +146,7 @@ class Running:
         house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, backends(config, self._clock))
         self.metrics.adopt(config)
+        self.engines.adopt(config)
         if self.telemetry is not None:
             self.telemetry.adopt(config)
         self.watch.adopt(config)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from farthing.brain.outlet import Outlet
 from farthing.brain.shortening import watch_for
-from farthing.brain.trip import CutShort, Trip
+from farthing.brain.trip import CutShort, Trip, after
 from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError, UpstreamTimeout
 from farthing.core.exchange import Exchange
@@ -100,10 +100,18 @@ async def finish(trip: Trip, tail: bytes | None = None) -> None:
 
 
 def note_model_time(trip: Trip) -> None:
-    """Once for every call: from when it left until now."""
-    if trip.sent_s is not None:
-        trip.x.model_s = (trip.x.model_s or 0.0) + trip.house.clock.monotonic() - trip.sent_s
-        trip.sent_s = None
+    """Once for every call: from when it left until now; and how much of that it spent in the engine's queue, where the engine says what it worked."""
+    if trip.sent_s is None:
+        return
+    x, took_s = trip.x, trip.house.clock.monotonic() - trip.sent_s
+    x.model_s = (x.model_s or 0.0) + took_s
+    worked = trip.outlet.usage.worked if trip.outlet is not None and trip.outlet.usage is not None else None
+    if worked is not None:
+        # A stream may be held up by its reader; its first byte is not.
+        streamed = x.inbound.peek.stream and x.first_token_s is not None
+        began_s = (x.first_token_s or 0.0) - (after(trip, trip.sent_s) or 0.0)
+        x.queue_s += max(0.0, began_s - worked.prompt_s if streamed else took_s - worked.prompt_s - worked.output_s)
+    trip.sent_s = None
 
 
 def note_text(trip: Trip) -> None:

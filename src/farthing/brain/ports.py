@@ -49,7 +49,11 @@ class Models(Protocol):
         ...
 
     def healthy(self, target: Target) -> bool:
-        """False while its circuit breaker is open."""
+        """False while its circuit breaker is open, or its own queue is as long as it may be."""
+        ...
+
+    def crowd(self, target: Target) -> float:
+        """Requests that wait at its service for each that is at work there; 0 where nobody knows."""
         ...
 
 

@@ -29,6 +29,9 @@ class Service(_Table, frozen=True):
     metrics_url: Annotated[str | None, _key("Its Prometheus page (vLLM, SGLang, llama.cpp, TGI, DCGM): queue and GPU figures for the dashboard.")] = (
         None
     )
+    max_waiting: Annotated[
+        Count | None, _key("With metrics_url: requests in its own queue from which on it gets no more; the tier's next model is asked, else 503.")
+    ] = None
     ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
 
 

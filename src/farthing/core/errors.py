@@ -215,6 +215,14 @@ class UpstreamBusy(Upstream):
     retry = True
 
 
+class UpstreamCrowded(Upstream):
+    """So many requests wait at it that another would only wait longer."""
+
+    status = 503
+    code = "upstream_crowded"
+    retry = True
+
+
 class AnswerInvalid(FarthingError):
     status = 502
     type = "upstream_error"

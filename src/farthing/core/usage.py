@@ -7,6 +7,13 @@ import msgspec
 PER_MILLION = Decimal(1_000_000)
 
 
+class Worked(msgspec.Struct, frozen=True, gc=False):
+    """How long an engine says that it worked on a call, without the time in its queue."""
+
+    prompt_s: float
+    output_s: float
+
+
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one model call, as the upstream counted them or as we estimated them.
 
@@ -19,6 +26,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     estimated: bool = False
+    worked: Worked | None = None
 
 
 class RateStep(msgspec.Struct, frozen=True, gc=False):

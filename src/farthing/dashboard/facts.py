@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from farthing.config import Config
+from farthing.core.engine import Load
 from farthing.core.request import KeyLimits
 
 
@@ -14,16 +15,6 @@ class KeyFacts(msgspec.Struct, frozen=True):
     name: str
     tenant: str
     limits: KeyLimits
-
-
-class Load(msgspec.Struct, frozen=True):
-    """How a model service says it is; what it does not say is unknown. Shares run from 0 to 1."""
-
-    running: float | None = None  # requests at work
-    waiting: float | None = None  # requests in its queue
-    cache_used: float | None = None  # share of the memory for keys and values of attention
-    gpu_used: float | None = None
-    gpu_memory_used: float | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):

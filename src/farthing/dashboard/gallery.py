@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -10,9 +10,9 @@ import msgspec
 
 from farthing.brain.row import tenant_on_record
 from farthing.config import Config
+from farthing.core.engine import Load
 from farthing.core.request import KeyLimits
 from farthing.dashboard.facts import Facts, KeyFacts
-from farthing.dashboard.loads import read_loads
 from farthing.dashboard.panel import Panel
 from farthing.dashboard.site import Site
 from farthing.dashboard.view import View
@@ -36,9 +36,12 @@ class KnownKey(Protocol):
 class Gallery:
     """Answers the edge. Close it before the book, whose connection it reads with."""
 
-    def __init__(self, connection: sqlite3.Connection, list_keys: Callable[[], Iterable[KnownKey]]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, list_keys: Callable[[], Iterable[KnownKey]], loads: Callable[[], Mapping[str, Load]] = dict
+    ) -> None:
         self._site = Site(connection)
         self._list_keys = list_keys
+        self._loads = loads
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="farthing-dashboard")
 
     def close(self) -> None:
@@ -49,7 +52,7 @@ class Gallery:
         """Raises `NotFound`."""
         facts = self._facts(config) if name == "budgets" else Facts(config)
         if name == "backends":
-            facts = msgspec.structs.replace(facts, loads=await asyncio.to_thread(read_loads, config))
+            facts = msgspec.structs.replace(facts, loads=self._loads())
         return await self._run(lambda: self._site.panel(name, view, facts))
 
     async def request(self, request_id: str, config: Config, *, tenant: str | None, texts: bool) -> Panel:

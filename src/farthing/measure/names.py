@@ -94,6 +94,13 @@ IN_FLIGHT = Metric("farthing_in_flight", "Requests being served.", "gauge")
 COMMITS = Metric("farthing_store_commit_seconds", "Ledger commits.", "histogram", (), MICROS, OWN_TIME)
 ROWS = Metric("farthing_store_rows", "Operations written by those commits.", "counter")
 QUEUE = Metric("farthing_store_queue", "Operations waiting for a commit.", "gauge")
+ENGINE_UP = Metric("farthing_engine_up", "Whether a service with metrics_url said lately how it is.", "gauge", ("service",))
+ENGINE_RUNNING = Metric("farthing_engine_running", "Requests at work in the service.", "gauge", ("service",))
+ENGINE_WAITING = Metric("farthing_engine_waiting", "Requests waiting in the service.", "gauge", ("service",))
+ENGINE_CACHE = Metric("farthing_engine_kv_cache_used", "Share of its memory for keys and values in use.", "gauge", ("service",), MICROS)
+ENGINE_TOKENS = Metric("farthing_engine_tokens_per_second", "Tokens it read (input) and wrote (output).", "gauge", ("service", "kind"), MICROS)
+GPU_USED = Metric("farthing_gpu_used", "Share of the time in which an accelerator of this machine was busy.", "gauge", ("gpu",), MICROS)
+GPU_MEMORY = Metric("farthing_gpu_memory_used", "Share of its memory in use.", "gauge", ("gpu",), MICROS)
 
 # Families are rendered in this order.
 ALL: Mapping[str, Metric] = {
@@ -103,5 +110,6 @@ ALL: Mapping[str, Metric] = {
         *(LATENCY, MODEL_TIME, FIRST_TOKEN, OVERHEAD),
         *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, UNJUDGED, JUDGEMENT_COST, LOWERED, GUARD),
         *(WORKERS, DROPPED, IN_FLIGHT, COMMITS, ROWS, QUEUE),
+        *(ENGINE_UP, ENGINE_RUNNING, ENGINE_WAITING, ENGINE_CACHE, ENGINE_TOKENS, GPU_USED, GPU_MEMORY),
     )
 }

@@ -7,10 +7,11 @@ Off: nothing reads it; leave `/metrics` alone.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from farthing.config import Config
 from farthing.core.account import Account, Saver
+from farthing.core.engine import Gpu, Load
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
@@ -218,6 +219,23 @@ class Metrics:
         self._cells[self._queue] = waiting
         self._cells[self._rows] += operations
         _observe(self._cells, _OWN_TIME, self._commits, seconds * 1000)
+
+    def engines(self, loads: Mapping[str, Load | None], gpus: Iterable[Gpu]) -> None:
+        """How services and accelerators say they are. Of one that says nothing only that is shown: its other gauges are then zero."""
+        for service, load in loads.items():
+            said = load or Load()
+            self._set(names.ENGINE_UP, (service,), load is not None)
+            self._set(names.ENGINE_RUNNING, (service,), said.running)
+            self._set(names.ENGINE_WAITING, (service,), said.waiting)
+            self._set(names.ENGINE_CACHE, (service,), said.cache_used)
+            self._set(names.ENGINE_TOKENS, (service, "input"), said.input_tokens_per_s)
+            self._set(names.ENGINE_TOKENS, (service, "output"), said.output_tokens_per_s)
+        for gpu in gpus:
+            self._set(names.GPU_USED, (gpu.name,), gpu.used)
+            self._set(names.GPU_MEMORY, (gpu.name,), gpu.memory_used)
+
+    def _set(self, gauge: Metric, labels: tuple[str, ...], value: float | None) -> None:
+        self._cells[self._seat.start(gauge, labels)] = round((value or 0.0) * gauge.scale)
 
     def render(self) -> tuple[bytes, str]:
         """Prometheus' text and its content type, over all workers."""

@@ -8,13 +8,14 @@ Costs: 5 us of CPU per call on top of the transport (bench/transport.py).
 import asyncio
 import os
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from farthing.config import Config, Service
 from farthing.core.call import Call, Reply
 from farthing.core.clock import Clock
-from farthing.core.errors import ConfigError, Upstream, UpstreamUnreachable
+from farthing.core.engine import Load
+from farthing.core.errors import ConfigError, Upstream, UpstreamCrowded, UpstreamUnreachable
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
 from farthing.models.base import Backend
@@ -22,6 +23,12 @@ from farthing.models.guard import Guard, Sleep
 from farthing.models.http import HttpBackend
 from farthing.models.requests import key_of
 from farthing.models.transport.dial import Resolve, resolve_system
+
+_RETRY_CROWDED_S = 2.0
+
+
+def _says_nothing(_service: str) -> Load | None:
+    return None
 
 
 class Hub:
@@ -36,11 +43,13 @@ class Hub:
         environ: Mapping[str, str] = os.environ,
         sleep: Sleep = asyncio.sleep,
         resolve: Resolve = resolve_system,
+        load: Callable[[str], Load | None] = _says_nothing,
     ) -> None:
         self._clock = clock
         self._environ = environ
         self._sleep = sleep
         self._resolve = resolve
+        self._load = load
         self._resilience = config.resilience
         self._guards: dict[str, Guard] = {}
         self._retired: list[HttpBackend] = []
@@ -51,6 +60,9 @@ class Hub:
         guard = self._guards.get(call.service)
         if guard is None:
             raise UpstreamUnreachable(f"There is no service '{call.service}': it was removed from the configuration.")
+        if call.service in self._bounds and self._is_full(call.service):
+            text = f"Service '{call.service}' has {self._bounds[call.service]} requests waiting or more (services.{call.service}.max_waiting)."
+            raise UpstreamCrowded(text, retry_after_s=_RETRY_CROWDED_S)
         return guard.send(call)
 
     def dialects(self, service: str) -> frozenset[Dialect]:
@@ -59,9 +71,19 @@ class Hub:
         return guard.backend.dialects() if guard is not None else frozenset()
 
     def healthy(self, target: Target) -> bool:
-        """False while its breaker rests, or is busy with a probe."""
+        """False while its breaker rests, or is busy with a probe, or too many wait at it."""
         guard = self._guards.get(target.service)
-        return guard is not None and guard.breaker.would_admit
+        return guard is not None and guard.breaker.would_admit and not self._is_full(target.service)
+
+    def crowd(self, target: Target) -> float:
+        """Requests that wait at its service for each that is at work there; 0 where nobody knows."""
+        load = self._load(target.service)
+        return load.waiting / max(load.running or 0.0, 1.0) if load is not None and load.waiting else 0.0
+
+    def _is_full(self, service: str) -> bool:
+        most = self._bounds.get(service)
+        load = None if most is None else self._load(service)
+        return most is not None and load is not None and (load.waiting or 0.0) >= most
 
     @property
     def connections(self) -> int:
@@ -103,6 +125,7 @@ class Hub:
             else:
                 guards[name] = Guard(name, backend, config.resilience, clock=self._clock, sleep=self._sleep, draw=random.random)
         self._guards, self._resilience = guards, config.resilience
+        self._bounds = {name: service.max_waiting for name, service in config.services.items() if service.max_waiting is not None}
 
     def _http(self, name: str, service: Service, old: Guard | None) -> Backend:
         if service.dialect == "recorded":

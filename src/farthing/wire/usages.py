@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from farthing.core.money import format_usd
-from farthing.core.usage import Usage
+from farthing.core.usage import Usage, Worked
 
 _ABSURD_TOKENS = 1_000_000_000
 
@@ -28,15 +28,29 @@ class ChatUsage(msgspec.Struct, gc=False):
     prompt_tokens_details: ChatInputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
 
-    def neutral(self) -> Usage | None:
+    def neutral(self, timings: "Timings | None" = None) -> Usage | None:
         given, made = self.prompt_tokens_details, self.completion_tokens_details
-        return sane_usage(
+        usage = sane_usage(
             self.prompt_tokens,
             0 if self.completion_tokens is None else self.completion_tokens,
             given.cached_tokens if given else None,
             given.cache_write_tokens if given else None,
             made.reasoning_tokens if made else None,
         )
+        worked = None if timings is None else timings.neutral()
+        return usage if usage is None or worked is None else msgspec.structs.replace(usage, worked=worked)
+
+
+class Timings(msgspec.Struct, gc=False):
+    """What llama.cpp's server adds to an answer and to the last chunk of a stream, in milliseconds."""
+
+    prompt_ms: float | None = None
+    predicted_ms: float | None = None
+
+    def neutral(self) -> Worked | None:
+        if self.prompt_ms is None or self.predicted_ms is None or min(self.prompt_ms, self.predicted_ms) < 0:
+            return None
+        return Worked(self.prompt_ms / 1000, self.predicted_ms / 1000)
 
 
 class ResponsesUsage(msgspec.Struct, gc=False):

@@ -19,7 +19,7 @@ from farthing.wire.embeddings import read_embeddings_usage
 from farthing.wire.openai_chat.answer import parse_finish as chat_finish
 from farthing.wire.openai_responses.answer import Incomplete
 from farthing.wire.openai_responses.answer import parse_finish as responses_finish
-from farthing.wire.usages import ChatUsage, MessagesUsage, ResponsesUsage
+from farthing.wire.usages import ChatUsage, MessagesUsage, ResponsesUsage, Timings
 
 Told = tuple[Usage | None, str | None, str | None]  # usage, why it ended, model
 T = TypeVar("T")
@@ -33,6 +33,7 @@ class _Completion(msgspec.Struct, gc=False):
     choices: list[_Choice]
     model: str | None = None
     usage: ChatUsage | None = None
+    timings: Timings | None = None
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -70,7 +71,7 @@ def _chat(decoder: "msgspec.json.Decoder[_Completion]", body: bytes) -> Told | N
     found = decoder.decode(body)
     if not found.choices:
         return None
-    return found.usage.neutral() if found.usage else None, chat_finish(found.choices[0].finish_reason), found.model
+    return found.usage.neutral(found.timings) if found.usage else None, chat_finish(found.choices[0].finish_reason), found.model
 
 
 def _responses(decoder: "msgspec.json.Decoder[_Response]", body: bytes) -> Told | None:

@@ -28,3 +28,13 @@ def test_one_session_meets_one_service_again() -> None:
     equals.note(WEST, 0.11)
     firsts = {equals.arrange((WEST, EAST), "session")[0] for _ in range(10)}
     assert len(firsts) == 1
+
+
+def test_a_queue_that_the_engine_reports_counts_before_it_is_felt() -> None:
+    waiting = {"east": 3.0, "west": 0.0}
+    equals = Equals(lambda target: waiting[target.service])
+    equals.note(EAST, 0.1)
+    equals.note(WEST, 0.2)
+    assert all(equals.arrange((EAST, WEST), str(number))[0] == WEST for number in range(20))
+    waiting["east"] = 0.0
+    assert all(equals.arrange((EAST, WEST), str(number))[0] == EAST for number in range(20))

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from farthing.brain.ports import CatalogPort
 from farthing.brain.route.base import Routed
-from farthing.brain.route.equals import Equals
+from farthing.brain.route.equals import Crowd, Equals
 from farthing.brain.route.rules import DEFAULT_RULES, leaves_open, pick_tier
 from farthing.brain.route.sticky import Sessions
 from farthing.config import Config
@@ -26,12 +26,12 @@ Healthy = Callable[[Target], bool]
 class Router:
     """Turns a model name and signals into targets. Holds nothing but which session talks to which model, which outlives a reload."""
 
-    def __init__(self, config: Config, catalog: CatalogPort, sessions: Sessions | None = None) -> None:
+    def __init__(self, config: Config, catalog: CatalogPort, sessions: Sessions | None = None, crowd: Crowd | None = None) -> None:
         self._config = config
         self._catalog = catalog
         self._rules = DEFAULT_RULES if config.route.rules is None else config.route.rules
         self._refines = config.route.asked.model is not None or (config.route.learned.enabled and config.route.learned.artefact is not None)
-        self.equals = Equals()
+        self.equals = Equals() if crowd is None else Equals(crowd)
         self.sessions = Sessions(keep_s=config.route.sticky_s) if sessions is None else sessions
 
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:

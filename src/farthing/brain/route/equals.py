@@ -1,9 +1,10 @@
-"""The same model on several services (regions, hosts): the one that has lately begun to answer soonest goes first.
+"""The same model on several services (regions, hosts): the one where the least wait is to be expected goes first.
 
 A request with a session, or with the system prompt of others before it, stays with one service while that is about as quick as the quickest, so that
 the provider's prompt cache is met again. Held in memory, per worker.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 from farthing.core.exchange import Target
@@ -11,11 +12,18 @@ from farthing.core.exchange import Target
 _WEIGHT = 0.2  # of the newest observation
 _MUCH_SLOWER = 1.3
 
+Crowd = Callable[[Target], float]
+
+
+def _nobody_waits(_target: Target) -> float:
+    return 0.0
+
 
 class Equals:
     """Smoothed time to the head of the answer, by service and model."""
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: Crowd = _nobody_waits) -> None:
+        self._crowd = crowd
         self._seen_s: dict[tuple[str, str], float] = {}
 
     def note(self, target: Target, began_s: float) -> None:
@@ -29,17 +37,18 @@ class Equals:
         if len({target.model for target in targets}) == len(targets):
             return targets
         order = {model: at for at, model in reversed(list(enumerate(target.model for target in targets)))}
-        quickest = {model: min(self._took_s(target) for target in targets if target.model == model) for model in order}
+        quickest = {model: min(self._wait_s(target) for target in targets if target.model == model) for model in order}
 
         def rank(target: Target) -> tuple[int, bool, float]:
-            took_s = self._took_s(target)
-            slow = took_s > quickest[target.model] * _MUCH_SLOWER
-            return order[target.model], slow, took_s if slow else _draw(affinity, target)
+            wait_s = self._wait_s(target)
+            slow = wait_s > quickest[target.model] * _MUCH_SLOWER
+            return order[target.model], slow, wait_s if slow else _draw(affinity, target)
 
         return tuple(sorted(targets, key=rank))
 
-    def _took_s(self, target: Target) -> float:
-        return self._seen_s.get((target.service, target.model), 0.0)
+    def _wait_s(self, target: Target) -> float:
+        """What it took lately, and as much again for each round of requests that the engine says is waiting: it knows sooner than we do."""
+        return self._seen_s.get((target.service, target.model), 0.0) * (1 + self._crowd(target))
 
 
 def _draw(affinity: str, target: Target) -> float:

@@ -7,7 +7,7 @@ import msgspec
 from farthing.core.conversation import Answer, Finish, Thinking, ToolCall
 from farthing.core.usage import Usage
 from farthing.wire.broken import decode_answer
-from farthing.wire.usages import ChatUsage
+from farthing.wire.usages import ChatUsage, Timings
 
 _ENCODE = msgspec.json.Encoder().encode
 _FINISHES = {
@@ -53,6 +53,7 @@ class _Completion(msgspec.Struct, gc=False):
     created: float | None = None
     model: str | None = None
     usage: ChatUsage | None = None
+    timings: Timings | None = None
 
 
 _COMPLETION = msgspec.json.Decoder(_Completion)
@@ -75,7 +76,7 @@ def parse_answer(body: bytes) -> Answer:
         ),
         refusal=message.refusal or None,
         finish=parse_finish(choice.finish_reason),
-        usage=completion.usage.neutral() if completion.usage else None,
+        usage=completion.usage.neutral(completion.timings) if completion.usage else None,
     )
 
 

@@ -23,7 +23,7 @@ from farthing.core.conversation import (
 from farthing.wire.broken import broken, refused
 from farthing.wire.openai_chat.answer import parse_finish
 from farthing.wire.sse import MAX_EVENT_BYTES, EventSplitter, event_data
-from farthing.wire.usages import ChatUsage
+from farthing.wire.usages import ChatUsage, Timings
 
 
 class Function(msgspec.Struct, gc=False):
@@ -56,6 +56,7 @@ class Chunk(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: ChatUsage | None = None
+    timings: Timings | None = None
     error: Any = None
 
 
@@ -69,6 +70,7 @@ class Reader:
         self._splitter = EventSplitter(max_event_bytes)
         self._started = False
         self._calls: list[tuple[int, str | None]] = []  # index and id as the upstream gave them
+        self._timings: Timings | None = None
         self.ended = False
         self.choices = 0  # the highest number of choices seen
 
@@ -104,7 +106,8 @@ class Reader:
             self.choices = max(self.choices, choice.index + 1)
             if choice.index == 0:
                 self._choice(choice, events)
-        if chunk.usage is not None and (usage := chunk.usage.neutral()) is not None:
+        self._timings = chunk.timings or self._timings
+        if chunk.usage is not None and (usage := chunk.usage.neutral(self._timings)) is not None:
             events.append(Counted(usage))
 
     def _choice(self, choice: Choice, events: list[Event]) -> None:
