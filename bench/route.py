@@ -179,7 +179,7 @@ def verdict(setting: Setting | None, gaps: Gaps, scores: Floats, costs: Floats, 
 def by_plain_bound(gaps: Gaps, scores: Floats, costs: Floats, floor: float, way: Any) -> Setting | None:
     """The cheapest setting whose normal lower bound holds, tried all."""
     settings = settings_of(way, gaps, costs)
-    held = [one for one in settings if p_value(floor * scores[:, 1] - served(one.found, scores), -1, floor, bound="normal") <= 0.05]
+    held = [one for one in settings if p_value(floor * scores[:, 1] - served(one.found, scores), floor, bound="normal") <= 0.05]
     return min(held, key=lambda one: one.cost, default=None)
 
 

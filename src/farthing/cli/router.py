@@ -29,7 +29,7 @@ def train(
     second: Annotated[str | None, typer.Option(help="Another cheap model, whose agreement a cascade may ask for.")] = None,
     floor: Annotated[float, typer.Option(help="Least share of the expensive model's quality.", min=0.5, max=1.0)] = 0.97,
     confidence: Annotated[float, typer.Option(help="Of the promise.", min=0.5, max=0.999)] = 0.95,
-    bound: Annotated[str, typer.Option(help="gaffke (tight) or betting (proved, wider).")] = "gaffke",
+    bound: Annotated[str, typer.Option(help="betting (proved) or gaffke (a little tighter, unproved).")] = "betting",
     embed: Annotated[bool, typer.Option("--embed/--no-embed", help="Read the prompts' meaning too, with the shipped embedder.")] = True,
     embeddings: Vectors = None,
     out: Annotated[Path, typer.Option(help="Where the router is written; its card goes beside it (.html).")] = Path("router.new.npz"),
@@ -46,7 +46,7 @@ def train(
     from farthing.models.tokens import TokenCounter
 
     if bound not in ("gaffke", "betting"):
-        raise typer.BadParameter(f"{bound!r} is no bound. Write gaffke or betting.", param_hint="--bound")
+        raise typer.BadParameter(f"{bound!r} is no bound. Write betting or gaffke.", param_hint="--bound")
     rows, notes = _read(grades, config)
     rows, embedder = _embedded(rows, embed=embed, embeddings=embeddings)
     terms = Terms(floor=floor, confidence=confidence, bound=bound)

@@ -54,6 +54,6 @@ def _line(endpoint: str, promise: Promise | None, found: Gaps, pair: Floats, cos
     answers = served(result, pair)
     ratio = answers.sum() / pair[:, 1].sum()
     z = promise.floor * pair[:, 1] - answers
-    verdict = "kept" if ratio >= promise.floor else "below, within chance" if p_value(-z, -promise.floor, 1.0) > 0.05 else "BROKEN"
+    verdict = "kept" if ratio >= promise.floor else "below, within chance" if p_value(-z, 1.0) > 0.05 else "BROKEN"
     cost = "" if np.isnan(costs).any() else f" at {spent(result, costs).sum() / costs[:, 1].sum():.1%} of the cost"
     return f"{where}: {ratio:.1%} of the expensive model's quality{cost}; floor {promise.floor:.0%}: {verdict}"

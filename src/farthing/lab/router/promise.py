@@ -20,7 +20,7 @@ class Terms:
 
     floor: float = 0.97
     confidence: float = 0.95
-    bound: Bound = "gaffke"
+    bound: Bound = "betting"
     ways: tuple[Literal["route", "cascade"], ...] = ("route", "cascade")
     unfamiliar_below: float = 0.01
 
@@ -45,7 +45,7 @@ def promise(gaps: Gaps, scores: Floats, costs: Floats, terms: Terms, *, name: st
     familiar = wary(gaps, terms)
     way, settings = choose_way(familiar, costs, terms, float(scores[:, 1].mean()))
     losses = [terms.floor * scores[:, 1] - served(setting.found, scores) for setting in settings]
-    kept = last_kept(losses, -1.0, terms.floor, confidence=terms.confidence, bound=terms.bound)
+    kept = last_kept(losses, terms.floor, confidence=terms.confidence, bound=terms.bound)
     best = min(range(kept + 1), key=lambda at: settings[at].cost, default=-1)
     if best < 0 or settings[best].cost > _WORTH_IT:
         return _expensive(settings, losses, scores, terms, name)
