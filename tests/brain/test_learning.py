@@ -4,6 +4,7 @@ import asyncio
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from farthing.brain.flow import journey
@@ -74,6 +75,21 @@ def test_advice_of_the_shipped_rules_is_overruled_and_a_veto_is_not() -> None:
     assert [call.model for call in world.models.calls] == ["big"]
     assert cheap.asked == []
     assert "rule" in x.decisions[-1].reason
+
+
+@pytest.mark.parametrize(("allowed", "model"), [(None, "mid"), (("openai/small", "openai/big"), "big")])
+def test_one_of_several_models_is_taken_and_where_the_key_forbids_it_the_expensive_tier(allowed: tuple[str, ...] | None, model: str) -> None:
+    from farthing.config import Tiers
+    from farthing.core.request import Principal
+
+    world = made(FakeLearned("cheap", model="mid"), tiers=Tiers(cheap=("small", "mid"), expensive=("big",)))
+    body = json.dumps({"model": "farthing/auto", "messages": [{"role": "user", "content": LONG}]}).encode()
+    x, caller = world.exchange(body), world.caller()
+    x.inbound = msgspec.structs.replace(x.inbound, principal=Principal(None, "acme", allowed_models=allowed))
+    asyncio.run(journey(x, world.house, caller))
+    assert [call.model for call in world.models.calls] == [model]
+    assert x.decisions[-1].failed_open is (model == "big")
+    assert ("mid may not be used here" in x.decisions[-1].reason) is (model == "big")
 
 
 def test_a_rule_of_ones_own_decides() -> None:

@@ -97,7 +97,7 @@ def _settle(trip: Trip, judged: Judged) -> tuple[Target, ...]:
     propensity = None if judged.propensity == 1.0 else judged.propensity
     decision = Decision("route", judged.tier, f"learned: {judged.reason}; rules left it open ({advice.reason})", propensity=propensity)
     cheap, dear = (house.learned.models[:2]) if house.learned is not None and house.learned.problem is None else ("", "")
-    model = cheap if judged.tier == "cheap" else dear
+    model = judged.model or (cheap if judged.tier == "cheap" else dear)
     now = house.clock.monotonic()
     routed = attempt(
         x, "route", lambda: house.router.settle_on(x.inbound, judged.tier, decision, model=model, now=now, healthy=house.models.healthy), lambda: None

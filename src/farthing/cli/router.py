@@ -27,6 +27,7 @@ def train(
     cheap: Annotated[str, typer.Option(help="The cheap model, as the grades name it.")],
     expensive: Annotated[str, typer.Option(help="The expensive model.")],
     second: Annotated[str | None, typer.Option(help="Another cheap model, whose agreement a cascade may ask for.")] = None,
+    candidate: Annotated[list[str] | None, typer.Option(help="A further model that may be chosen; repeat it for several.")] = None,
     floor: Annotated[float, typer.Option(help="Least share of the expensive model's quality.", min=0.5, max=1.0)] = 0.97,
     confidence: Annotated[float, typer.Option(help="Of the promise.", min=0.5, max=0.999)] = 0.95,
     bound: Annotated[str, typer.Option(help="betting (proved) or gaffke (a little tighter, unproved).")] = "betting",
@@ -50,7 +51,9 @@ def train(
     rows, notes = _read(grades, config)
     rows, embedder = _embedded(rows, embed=embed, embeddings=embeddings)
     terms = Terms(floor=floor, confidence=confidence, bound=bound)
-    made = fit(rows, Plan(cheap=cheap, reference=expensive, second=second, terms=terms, seed=seed, embedder=embedder), TokenCounter())
+    others = tuple(candidate or ())
+    plan = Plan(cheap=cheap, reference=expensive, second=second, others=others, terms=terms, seed=seed, embedder=embedder)
+    made = fit(rows, plan, TokenCounter())
     save(out, made.header, made.arrays)
     card = out.with_suffix(".html")
     card.write_text(page(made))

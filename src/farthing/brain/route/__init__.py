@@ -93,16 +93,30 @@ class Router:
         return Routed(targets, decision, open=self._refines and leaves_open(signals, inbound, self._rules))
 
     def settle_on(self, inbound: Inbound, tier: TierName, decision: Decision, *, model: str, now: float, healthy: Healthy) -> Routed:
-        """Targets of the tier that a learned router chose for a request that was left open; the model it was trained for first."""
+        """Targets of the tier that a learned router chose for a request that was left open; the model it was trained for first.
+
+        A cheap model that is not to be had here is replaced by the expensive tier: no other was certified in its place.
+        """
         patterns = inbound.principal.allowed_models
         if patterns is not None and _allows(patterns, AUTO):
             patterns = None
-        targets = _permitted(self._catalog.tier(tier), patterns)
-        named = next((target for target in targets if model in (target.model, f"{target.service}/{target.model}")), None)
+        targets, named = self._holding(model, tier, patterns)
+        if named is None and tier == "cheap" and model not in ("", tier):
+            tier, targets = "expensive", _permitted(self._catalog.tier("expensive"), patterns)
+            decision = Decision("route", tier, f"{decision.reason}; {model} may not be used here", failed_open=True)
         routed = Routed(targets if named is None else _first(named, targets), decision) if targets else self._other(tier, decision, patterns)
         routed = self._order(self._arrange(inbound, routed), healthy)
         self.answered(inbound, routed.targets[0], now=now)
         return routed
+
+    def _holding(self, model: str, tier: TierName, patterns: tuple[str, ...] | None) -> tuple[tuple[Target, ...], Target | None]:
+        """The targets of the tier that lists this model, the chosen one before the other, and the model among them."""
+        chosen = _permitted(self._catalog.tier(tier), patterns)
+        for targets in (chosen, _permitted(self._catalog.tier("cheap" if tier == "expensive" else "expensive"), patterns)):
+            for target in targets:
+                if model in (target.model, f"{target.service}/{target.model}"):
+                    return targets, target
+        return chosen, None
 
     def _baseline(self, patterns: tuple[str, ...] | None) -> Routed:
         """The lever is off: what the caller would use without us, the expensive tier behind it."""

@@ -27,6 +27,7 @@ class Judged(msgspec.Struct, frozen=True):
 
     tier: Literal["cheap", "expensive"]
     reason: str
+    model: str | None = None  # the one that was chosen; None: the first of the tier
     gap: float = 0.0  # quality expected to be lost by serving the cheap answer
     dials: Any = None
     columns: Any = None  # what is known of the prompt, for reading its answer

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from farthing.brain.route.learned.base import Header, Promise
+from farthing.brain.route.learned.choose import pool_of
 from farthing.lab.router.frontier import Frontier
 from farthing.lab.router.promise import settings_of
 from farthing.lab.router.sums import served
@@ -25,6 +26,9 @@ def card_lines(header: Header) -> list[str]:
         f"cheap {header.cheap}, expensive {header.reference}{second}",
         f"embedding: {header.embedder or 'none'} ({header.dims} dimensions); languages seen: {', '.join(header.languages) or 'none recognised'}",
     ]
+    if header.candidates:
+        named = ", ".join(f"{model} ({ratio:.0%})" for model, ratio in zip(header.candidates, header.cost_ratios, strict=True))
+        lines.append(f"chooses among: {named} of the expensive model's cost")
     return lines + [promise_line(endpoint, promise) for endpoint, promise in header.promises.items()]
 
 
@@ -77,9 +81,9 @@ def _chart(trained: Trained) -> Chart:
 def _dots(name: str, frontier: Frontier, trained: Trained) -> list[Dot]:
     """A few settings of one competitor; the chosen way's carry intervals, from resampled prompts."""
     at: list[int] = sorted({int(i) for i in np.linspace(0, len(frontier.cost) - 1, _POINTS)})
-    if name != "cascade":
+    if name not in ("cascade", "choose"):
         return [Dot(f"{name} {i}", float(frontier.cost[i]), float(frontier.quality[i]), group=name) for i in at]
-    settings = settings_of("cascade", trained.gaps, trained.costs, 120)
+    settings = settings_of("choose" if name == "choose" else "cascade", trained.gaps, trained.costs, 120, pool=pool_of(trained.header))
     draws = np.random.default_rng(0).multinomial(len(trained.scores), np.full(len(trained.scores), 1 / len(trained.scores)), _DRAWS)
     dear = draws @ trained.scores[:, 1]
     dots: list[Dot] = []

@@ -4,6 +4,7 @@ import numpy as np
 
 from farthing.brain.route.learned import trees
 from farthing.brain.route.learned.base import Arrays, Floats, Kind
+from farthing.brain.route.learned.choose import CHEAP, REFERENCE, losses
 from farthing.brain.route.learned.router import READ_WEIGHT
 from farthing.brain.route.learned.scorer import Scorer
 from farthing.lab.router.boosting import Growth, grow
@@ -13,7 +14,6 @@ from farthing.lab.router.matrix import Matrix
 from farthing.lab.router.sums import Gaps
 
 _AFTER = Growth(trees=150, depth=4, rate=0.06, least_rows=25)
-CHEAP, REFERENCE = 0, 1
 
 
 def fit_all(rows: Matrix, *, seed: int = 0) -> Arrays:
@@ -51,7 +51,7 @@ def gaps(arrays: Arrays, rows: Matrix, kind: Kind) -> Gaps:
         after = _mixed(trees.unpack("after", arrays).predict(read), before)
         if rows.agreements is not None and "agreed.feature" in arrays:
             agreed = _mixed(trees.unpack("agreed", arrays).predict(np.concatenate([read, rows.agreements], axis=1)), before)
-    return Gaps(before=before, after=after, agreed=agreed, familiarity=familiarity)
+    return Gaps(before=before, after=after, agreed=agreed, familiarity=familiarity, each=losses(quality))
 
 
 def _gap(quality: Floats) -> Floats:
@@ -83,4 +83,4 @@ def _joined(parts: list[Gaps]) -> Gaps:
 
     before = all_of("before")
     assert before is not None
-    return Gaps(before=before, after=all_of("after"), agreed=all_of("agreed"), familiarity=all_of("familiarity"))
+    return Gaps(before=before, after=all_of("after"), agreed=all_of("agreed"), familiarity=all_of("familiarity"), each=all_of("each"))

@@ -7,6 +7,7 @@ import numpy as np
 from farthing.brain.ports import Tokens
 from farthing.brain.route.learned.artefact import Artefact
 from farthing.brain.route.learned.base import Floats, Promise
+from farthing.brain.route.learned.choose import Pool
 from farthing.lab.router.bounds import p_value
 from farthing.lab.router.crossfit import gaps
 from farthing.lab.router.frontier import apgr, route_frontier
@@ -39,21 +40,21 @@ def evaluation_lines(artefact: Artefact, graded: Graded, tokens: Tokens) -> list
     for endpoint in sorted(set(rows.endpoints)):
         own = endpoints == endpoint
         promise = header.promises.get(endpoint) or header.promises.get("*")
-        lines.append(_line(endpoint, promise, found.take(own), pair[own], rows.costs[own]))
+        lines.append(_line(endpoint, promise, found.take(own), numbers.labels[own], rows.costs[own], artefact.pool))
     return [*notes, *lines]
 
 
-def _line(endpoint: str, promise: Promise | None, found: Gaps, pair: Floats, costs: Floats) -> str:
+def _line(endpoint: str, promise: Promise | None, found: Gaps, scores: Floats, costs: Floats, pool: Pool | None) -> str:
     where = "all endpoints" if endpoint == "*" else f"endpoint {endpoint}"
     if promise is None or promise.dials is None:
         return f"{where}: everything goes to the expensive tier ({'no promise' if promise is None else promise.reason})"
     if promise.way == "cascade" and found.after is None:
         return f"{where}: the promise rests on reading cheap answers, and the grades hold none"
     seen = found if promise.way == "cascade" else replace(found, after=None, agreed=None)
-    result = outcome(seen, promise.dials)
-    answers = served(result, pair)
-    ratio = answers.sum() / pair[:, 1].sum()
-    z = promise.floor * pair[:, 1] - answers
+    result = outcome(seen, promise.dials, pool)
+    answers = served(result, scores)
+    ratio = answers.sum() / scores[:, 1].sum()
+    z = promise.floor * scores[:, 1] - answers
     verdict = "kept" if ratio >= promise.floor else "below, within chance" if p_value(-z, 1.0) > 0.05 else "BROKEN"
     cost = "" if np.isnan(costs).any() else f" at {spent(result, costs).sum() / costs[:, 1].sum():.1%} of the cost"
     return f"{where}: {ratio:.1%} of the expensive model's quality{cost}; floor {promise.floor:.0%}: {verdict}"

@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 
 from farthing.brain.route.learned.base import Dials, Floats, Promise, Way
+from farthing.brain.route.learned.choose import REFERENCE, Pool
 from farthing.lab.router.bounds import Bound, last_kept, least_ratio
-from farthing.lab.router.sums import Costs, Gaps, Outcome, cascades, outcome, routes, served, spent
+from farthing.lab.router.sums import Costs, Gaps, Outcome, cascades, choices, outcome, routes, served, spent
 
 _WORTH_IT = 0.995  # a certified cost above this saves nothing worth the trouble
 _NEVER = 99.0  # beyond any cut
@@ -21,7 +22,7 @@ class Terms:
     floor: float = 0.97
     confidence: float = 0.95
     bound: Bound = "betting"
-    ways: tuple[Literal["route", "cascade"], ...] = ("route", "cascade")
+    ways: tuple[Literal["route", "cascade", "choose"], ...] = ("route", "cascade", "choose")
     unfamiliar_below: float = 0.01
 
 
@@ -37,13 +38,13 @@ class Setting:
     cost: float  # share of expensive-always
 
 
-def promise(gaps: Gaps, scores: Floats, costs: Floats, terms: Terms, *, name: str = "this traffic") -> Promise:
-    """The cheapest setting that the evidence certifies. Columns of scores: cheap, expensive; of costs: also the second cheap model's.
+def promise(gaps: Gaps, scores: Floats, costs: Floats, terms: Terms, *, name: str = "this traffic", pool: Pool | None = None) -> Promise:
+    """The cheapest setting that the evidence certifies. Columns of scores and costs as the models: cheap, expensive, others.
 
-    The way (route before, or cascade after) is chosen by predicted sums, the setting by fixed-sequence testing: no label is used twice.
+    The way (route before, cascade after, choose among several) is chosen by predicted sums, the setting by fixed-sequence testing: no label is used twice.
     """
     familiar = wary(gaps, terms)
-    way, settings = choose_way(familiar, costs, terms, float(scores[:, 1].mean()))
+    way, settings = choose_way(familiar, costs, terms, float(scores[:, 1].mean()), pool)
     losses = [terms.floor * scores[:, 1] - served(setting.found, scores) for setting in settings]
     kept = last_kept(losses, terms.floor, confidence=terms.confidence, bound=terms.bound)
     best = min(range(kept + 1), key=lambda at: settings[at].cost, default=-1)
@@ -64,17 +65,22 @@ def wary(gaps: Gaps, terms: Terms) -> Gaps:
     """Unfamiliar prompts go to the expensive model here as they will in the gateway."""
     if gaps.familiarity is None:
         return gaps
-    return replace(gaps, before=np.where(gaps.familiarity < terms.unfamiliar_below, _NEVER, gaps.before))
+    strange = gaps.familiarity < terms.unfamiliar_below
+    each = None
+    if gaps.each is not None:
+        each = np.where(strange[:, None], _NEVER, gaps.each)
+        each[:, REFERENCE] = 0.0
+    return replace(gaps, before=np.where(strange, _NEVER, gaps.before), each=each)
 
 
-def choose_way(gaps: Gaps, costs: Floats, terms: Terms, quality: float) -> tuple[Way, list[Setting]]:
+def choose_way(gaps: Gaps, costs: Floats, terms: Terms, quality: float, pool: Pool | None) -> tuple[Way, list[Setting]]:
     """The way whose predicted sums are best where the predicted loss just meets the floor, with all its settings."""
     best: tuple[float, Way, list[Setting]] | None = None
     for way in terms.ways:
-        if way == "cascade" and gaps.after is None:
+        if (way == "cascade" and gaps.after is None) or (way == "choose" and pool is None):
             continue
         seen = gaps if way == "cascade" else replace(gaps, after=None, agreed=None)
-        settings = settings_of(way, seen, costs)
+        settings = settings_of(way, seen, costs, pool=pool)
         allowed = (1 - terms.floor) * quality
         cost = min((one.cost for one in settings if _predicted_loss(seen, one.found) <= allowed), default=1.0)
         if best is None or cost < best[0]:
@@ -83,17 +89,19 @@ def choose_way(gaps: Gaps, costs: Floats, terms: Terms, quality: float) -> tuple
     return best[1], best[2]
 
 
-def settings_of(way: Way, gaps: Gaps, costs: Floats, count: int = _COARSE) -> list[Setting]:
-    """The dial of a way, from everything expensive on. In the sums of a route no answer is read."""
+def settings_of(way: Way, gaps: Gaps, costs: Floats, count: int = _COARSE, *, pool: Pool | None = None) -> list[Setting]:
+    """The dial of a way, from everything expensive on. Only in the sums of a cascade answers are read."""
     dear = costs[:, 1].mean()
     mean = Costs(float(costs[:, 0].mean() / dear), float(costs[:, 2].mean() / dear) if costs.shape[1] > 2 else 0.0)
     seen = gaps if way == "cascade" else replace(gaps, after=None, agreed=None)
-    dials = cascades(seen, mean, count) if way == "cascade" else routes(seen, mean, count)
-    found = [outcome(seen, one) for one in dials]
+    dials = cascades(seen, mean, count) if way == "cascade" else choices(count) if way == "choose" else routes(seen, mean, count)
+    found = [outcome(seen, one, pool) for one in dials]
     return [Setting(one, what, float(spent(what, costs).sum() / costs[:, 1].sum())) for one, what in zip(dials, found, strict=True)]
 
 
 def _predicted_loss(gaps: Gaps, found: Outcome) -> float:
+    if gaps.each is not None and gaps.after is None:
+        return float(served(found, gaps.each).mean())
     last = gaps.before if gaps.after is None else gaps.after if gaps.agreed is None else np.where(found.asked, gaps.agreed, gaps.after)
     return float(np.where(found.cheap, last, 0.0).mean())
 

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from farthing.brain.route.learned.base import Dials, Floats
+from farthing.brain.route.learned.choose import CHEAP, REFERENCE, Pool, choose
 
 SETTINGS = 160
 _NEVER = -9.0
 _ALWAYS = 9.0
+NOTHING_CHEAP = Dials(_NEVER, _ALWAYS, _ALWAYS, _ALWAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Gaps:
     after: Floats | None = None
     agreed: Floats | None = None
     familiarity: Floats | None = None
+    each: Floats | None = None  # predicted loss by model, columns as the models; before a call
 
     def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "Gaps":
         return Gaps(
@@ -32,6 +35,7 @@ class Gaps:
             after=None if self.after is None else self.after[rows],
             agreed=None if self.agreed is None else self.agreed[rows],
             familiarity=None if self.familiarity is None else self.familiarity[rows],
+            each=None if self.each is None else self.each[rows],
         )
 
 
@@ -51,9 +55,14 @@ def prices_of_quality(count: int = SETTINGS) -> Floats:
 def routes(gaps: Gaps, costs: Costs, count: int = SETTINGS) -> list[Dials]:
     """Settings that decide before the call only."""
     spared = max(0.0, 1.0 - costs.cheap)
-    return [Dials(_NEVER, _ALWAYS, _ALWAYS, _ALWAYS)] + [
+    return [NOTHING_CHEAP] + [
         Dials(float(price * spared), _ALWAYS, _ALWAYS, _ALWAYS) for price in prices_of_quality(count)[1:] if gaps.before.size
     ]
+
+
+def choices(count: int = SETTINGS) -> list[Dials]:
+    """Settings that choose among several models."""
+    return [NOTHING_CHEAP, *(Dials(_NEVER, _ALWAYS, _ALWAYS, _ALWAYS, float(price)) for price in prices_of_quality(count)[1:])]
 
 
 def cascades(gaps: Gaps, costs: Costs, count: int = SETTINGS) -> list[Dials]:
@@ -115,32 +124,45 @@ def _tighter(dials: Dials, last: Dials) -> Dials:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one setting serves, prompt by prompt: whose answer, and what was spent as a share of the mean expensive call."""
+    """What one setting serves, prompt by prompt: the column of the model whose answer it is, and who else was asked."""
 
-    cheap: npt.NDArray[np.bool_]
-    tried: npt.NDArray[np.bool_]
-    asked: npt.NDArray[np.bool_]
+    column: npt.NDArray[np.int64]
+    tried: npt.NDArray[np.bool_]  # the cheap model, before anything else
+    asked: npt.NDArray[np.bool_]  # the second cheap model
+
+    @property
+    def cheap(self) -> npt.NDArray[np.bool_]:
+        """Where the expensive model's answer is not served."""
+        return self.column != REFERENCE
 
 
-def outcome(gaps: Gaps, dials: Dials) -> Outcome:
-    """Run one setting over prompts."""
+def outcome(gaps: Gaps, dials: Dials, pool: Pool | None = None) -> Outcome:
+    """Run one setting over prompts. `pool`: the candidates, for a setting that chooses among several."""
     tried = gaps.before <= dials.before
     none = np.zeros(len(tried), bool)
+    if dials.price is not None:
+        assert pool is not None
+        assert gaps.each is not None
+        return Outcome(choose(gaps.each, pool, dials.price), none, none)
     if gaps.after is None:
-        return Outcome(tried, tried, none)
+        return Outcome(_columns(tried), tried, none)
     sure = gaps.after < dials.keep
     if gaps.agreed is None:
-        return Outcome(tried & sure, tried, none)
+        return Outcome(_columns(tried & sure), tried, none)
     asked = tried & ~sure & (gaps.after < dials.escalate)
-    return Outcome((tried & sure) | (asked & (gaps.agreed <= dials.agree)), tried, asked)
+    return Outcome(_columns((tried & sure) | (asked & (gaps.agreed <= dials.agree))), tried, asked)
+
+
+def _columns(cheap: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.where(cheap, CHEAP, REFERENCE).astype(np.int64)
 
 
 def served(found: Outcome, scores: Floats) -> Floats:
-    """The score of what was served. Columns: cheap, expensive."""
-    return np.where(found.cheap, scores[:, 0], scores[:, 1])
+    """The score of what was served. Columns as the models."""
+    return np.take_along_axis(scores, found.column[:, None], 1)[:, 0]
 
 
 def spent(found: Outcome, costs: Floats) -> Floats:
-    """What was spent by prompt. Columns: cheap, expensive, and the second cheap model where one may be asked."""
-    total = np.where(found.tried, costs[:, 0], 0.0) + np.where(found.cheap, 0.0, costs[:, 1])
+    """What was spent by prompt. Columns as the models; the third is the second cheap model's where one may be asked."""
+    total = served(found, costs) + np.where(found.tried & (found.column == REFERENCE), costs[:, CHEAP], 0.0)
     return total + np.where(found.asked, costs[:, 2], 0.0) if costs.shape[1] > 2 else total

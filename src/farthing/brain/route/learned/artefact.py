@@ -10,6 +10,7 @@ import numpy as np
 from farthing.brain.route.cascade import answers
 from farthing.brain.route.learned import features, trees
 from farthing.brain.route.learned.base import FORMAT, Arrays, Header
+from farthing.brain.route.learned.choose import Pool, pool_of
 from farthing.brain.route.learned.scorer import Scorer
 from farthing.core.errors import FarthingError
 
@@ -32,6 +33,7 @@ class Artefact:
     after: trees.Forest | None
     agreed: trees.Forest | None
     arrays: Arrays
+    pool: Pool | None
 
 
 def save(path: Path, header: Header, arrays: Arrays) -> None:
@@ -68,7 +70,7 @@ def assemble(header: Header, arrays: Arrays) -> Artefact:
         raise ValueError("header and arrays do not fit")
     after = trees.unpack("after", arrays) if "after.feature" in arrays else None
     agreed = trees.unpack("agreed", arrays) if "agreed.feature" in arrays else None
-    return Artefact(header, scorer, after, agreed, arrays)
+    return Artefact(header, scorer, after, agreed, arrays, pool_of(header))
 
 
 def _check(path: Path, header: Header) -> None:

@@ -11,7 +11,7 @@ FORMAT = 1
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[np.generic]]
 Kind = Literal["knn", "logistic", "boosting", "stack"]
-Way = Literal["route", "cascade", "expensive"]
+Way = Literal["route", "cascade", "choose", "expensive"]
 
 WEIGHTS: dict[Kind, dict[str, float]] = {
     "knn": {"knn": 1.0},
@@ -25,13 +25,15 @@ class Dials(msgspec.Struct, frozen=True, gc=False):
     """Where the gaps (quality lost by not asking the expensive model) are cut. One dial from all-expensive to all-cheap moves them together.
 
     Before a call: cheap where the gap is at most `before`. After the cheap answer: kept where the gap is below `keep`, escalated from `escalate`
-    on, and in between a second cheap model is asked, whose answer is kept where the gap is at most `agree`.
+    on, and in between a second cheap model is asked, whose answer is kept where the gap is at most `agree`. With `price`, one of several models is
+    chosen (`choose`), and the cuts do not count.
     """
 
     before: float
     keep: float
     escalate: float
     agree: float
+    price: float | None = None  # quality that one call of the reference is worth
 
 
 class Promise(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -68,6 +70,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...]  # seen in training
     promises: dict[str, Promise]  # by endpoint; "*" for those without labels of their own
     cascade: bool = False
+    candidates: tuple[str, ...] = ()  # of which `choose` takes one, the cheapest first, the reference last; empty: only cheap and reference
+    cost_ratios: tuple[float, ...] = ()  # mean cost of a call of each candidate, as a share of the reference's
 
 
 class Scored(msgspec.Struct, frozen=True, gc=False):

@@ -53,7 +53,9 @@ def open_desk(config: LearnedRoute, catalog: CatalogPort, embedder: Embedder) ->
         if header.dims and header.embedder != embedder.id:
             raise ArtefactUnusable(f"it was trained on embeddings of {header.embedder}, and the gateway has {embedder.id}. Train it anew.")
         for model, tier in ((header.cheap, "cheap"), (header.reference, "expensive")):
-            _require(model, tier, catalog.tier(tier))
+            _require(model, f"tiers.{tier}", catalog.tier(tier), tier)
+        for model in header.candidates:
+            _require(model, "tiers.cheap", (*catalog.tier("cheap"), *catalog.tier("expensive")))
     except ArtefactUnusable as error:
         log.error("routing by rules only: %s", error.message)
         return Desk(None, None, error.message)
@@ -61,8 +63,8 @@ def open_desk(config: LearnedRoute, catalog: CatalogPort, embedder: Embedder) ->
     return Desk(LearnedRouter(artefact, explore=config.explore), embedder, None)
 
 
-def _require(model: str, tier: str, targets: tuple[Target, ...]) -> None:
+def _require(model: str, key: str, targets: tuple[Target, ...], tier: str | None = None) -> None:
     if model == tier:
         return  # trained from the ledger, on whatever the tier served
     if all(model not in (target.model, f"{target.service}/{target.model}") for target in targets):
-        raise ArtefactUnusable(f"it was trained for {model}, which is not in `tiers.{tier}`. Add it, or train for the models that are.")
+        raise ArtefactUnusable(f"it was trained for {model}, which is not in `{key}`. Add it, or train for the models that are.")

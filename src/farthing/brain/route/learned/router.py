@@ -15,12 +15,12 @@ from farthing.brain.route.cascade import answers
 from farthing.brain.route.learned import features
 from farthing.brain.route.learned.artefact import Artefact
 from farthing.brain.route.learned.base import Dials, Floats, Promise, Scored
+from farthing.brain.route.learned.choose import CHEAP, REFERENCE, losses, totals
 from farthing.brain.route.learned.trees import Forest
 from farthing.brain.route.learned.watch import Watch
 from farthing.core.exchange import Signals
 from farthing.core.request import Turn
 
-_CHEAP, _REFERENCE = 0, 1
 READ_WEIGHT = 0.6  # of what the answer says, beside what the prompt said: 0.5 to 0.8 do about as well, 1 does worse
 _LEAST_GAP = 0.02
 
@@ -68,6 +68,8 @@ class LearnedRouter:
         scored, columns = self._score(turns, signals, embedding)
         if (strange := self._strange(scored, endpoint)) is not None:
             return _expensive(strange)
+        if promise.dials.price is not None:
+            return self._choose(scored, promise, promise.dials.price, request_id)
         return self._cut(scored, columns, promise, promise.dials, request_id)
 
     def read(self, judged: Judged, prompt: str, answer: answers.Read, second: str | None = None) -> Step:
@@ -91,7 +93,7 @@ class LearnedRouter:
 
     def _read_gap(self, forest: Forest, rows: Sequence[Sequence[float]], before: float) -> float:
         quality = forest.predict(np.array([[value for row in rows for value in row]]))[0]
-        return READ_WEIGHT * float(quality[_REFERENCE] - quality[_CHEAP]) + (1 - READ_WEIGHT) * before
+        return READ_WEIGHT * float(quality[REFERENCE] - quality[CHEAP]) + (1 - READ_WEIGHT) * before
 
     def _promise(self, endpoint: str) -> Promise | None:
         promises = self.header.promises
@@ -101,7 +103,7 @@ class LearnedRouter:
         surface = np.array([features.features(turns, signals)])
         vector = None if embedding is None or not self.needs_embedding else np.asarray(embedding, np.float32)[None]
         quality, columns, familiarity = self._artefact.scorer.score(surface, vector)
-        gap = float(quality[0, _REFERENCE] - quality[0, _CHEAP])
+        gap = float(quality[0, REFERENCE] - quality[0, CHEAP])
         return Scored(tuple(map(float, quality[0])), gap, float(familiarity[0])), columns[0]
 
     def _strange(self, scored: Scored, endpoint: str) -> str | None:
@@ -118,24 +120,53 @@ class LearnedRouter:
     def _cut(self, scored: Scored, columns: Floats, promise: Promise, dials: Dials, request_id: str) -> Judged:
         header = self.header
         cheap = scored.gap <= dials.before
-        odds = f"{header.cheap} {scored.quality[_CHEAP]:.2f}, {header.reference} {scored.quality[_REFERENCE]:.2f}"
+        odds = f"{header.cheap} {scored.quality[CHEAP]:.2f}, {header.reference} {scored.quality[REFERENCE]:.2f}"
         line = f"{odds}: gap {scored.gap:.3f} {'<=' if cheap else '>'} {dials.before:.3f} (floor {promise.floor:.0%}, {promise.labels} graded)"
         propensity = 1.0
-        if not cheap and self._explore:
-            chance = self._chance(scored, promise)
-            cheap = draw(request_id) < chance
-            propensity = chance if cheap else 1 - chance
-            line += f"; explored at {chance:.3f}" if cheap else ""
+        if not cheap:
+            cheap, propensity = self._explores(scored.gap, promise, request_id)
+            line += f"; explored at {propensity:.3f}" if cheap else ""
         reads = promise.way == "cascade" and cheap
         return Judged(
-            "cheap" if cheap else "expensive", line, gap=scored.gap, dials=dials if reads else None, columns=columns if reads else None,
-            propensity=propensity, margin=abs(scored.gap - dials.before),
+            "cheap" if cheap else "expensive", line, header.cheap if cheap else header.reference, gap=scored.gap,
+            dials=dials if reads else None, columns=columns if reads else None, propensity=propensity, margin=abs(scored.gap - dials.before),
         )  # fmt: skip
 
-    def _chance(self, scored: Scored, promise: Promise) -> float:
-        """Exploration spends at most what the promise has to spare: chance times expected loss stays under it."""
+    def _choose(self, scored: Scored, promise: Promise, price: float, request_id: str) -> Judged:
+        """Of several models the one that loses least with its cost counted; between equal ones the dearer."""
+        header, pool = self.header, self._artefact.pool
+        assert pool is not None
+        loss = losses(np.array([scored.quality]))
+        total = totals(loss, pool, price)[0]
+        order = sorted(range(len(total)), key=lambda at: (total[at], -at))
+        best, runner_up = order[0], order[1]
+        odds = ", ".join(f"{header.models[column]} {scored.quality[column]:.2f}" for column in pool.columns)
+        propensity, explored = 1.0, ""
+        last = len(total) - 1
+        if best == last:
+            other = next(at for at in order if at != last)
+            goes, propensity = self._explores(float(loss[0, pool.columns[other]]), promise, request_id)
+            if goes:
+                best, runner_up, explored = other, last, f"; explored at {propensity:.3f}"
+        gap = float(loss[0, pool.columns[best]])
+        line = (
+            f"{odds}: {header.candidates[best]} loses {gap:.3f} at {pool.cost_ratios[best]:.0%} of the cost, {total[best]:.3f} in all against "
+            f"{total[runner_up]:.3f} for {header.candidates[runner_up]} (floor {promise.floor:.0%}, {promise.labels} graded){explored}"
+        )
+        tier = "expensive" if best == last else "cheap"
+        return Judged(tier, line, header.candidates[best], gap=gap, propensity=propensity, margin=abs(float(total[runner_up] - total[best])))
+
+    def _explores(self, gap: float, promise: Promise, request_id: str) -> tuple[bool, float]:
+        """Whether a prompt that belongs to the expensive model goes cheap to learn, and the chance of that which happened.
+
+        Exploration spends at most what the promise has to spare: chance times expected loss stays under it.
+        """
+        if not self._explore:
+            return False, 1.0
         spare = max(0.0, (promise.least_ratio or 0.0) - promise.floor)
-        return min(self._explore, spare / max(scored.gap, _LEAST_GAP))
+        chance = min(self._explore, spare / max(gap, _LEAST_GAP))
+        goes = draw(request_id) < chance
+        return goes, chance if goes else 1 - chance
 
 
 def draw(request_id: str) -> float:
