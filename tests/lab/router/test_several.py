@@ -4,9 +4,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from farthing.brain.route.learned.artefact import load, save
+from farthing.brain.route.base import Judged
+from farthing.brain.route.learned.artefact import Artefact, assemble, load, save
 from farthing.brain.route.learned.router import LearnedRouter
 from farthing.core.request import Turn
 from farthing.lab.router.card import card_lines, page
@@ -104,26 +106,21 @@ def test_exploring_takes_the_best_of_the_cheaper_ones_within_what_is_to_spare() 
     rows, _ = for_pair(three(300, 6), made.header.models)
     assert rows.embeddings is not None
     hard = [at for at, group in enumerate(rows.groups) if group == TOPICS[2]]
-    judged = [
-        router.judge(rows.prompts[at], signals_of(rows.prompts[at], WordTokens()), rows.embeddings[at], endpoint="x", request_id=str(at)) for at in hard
-    ]
-    went = [one for one in judged if one.tier == "cheap" and "explored" in one.reason]
+    went: list[Judged] = []
+    for at in hard:
+        signals = signals_of(rows.prompts[at], WordTokens())
+        went.append(router.judge(rows.prompts[at], signals, rows.embeddings[at], endpoint="x", request_id=str(at)))
+    went = [one for one in went if one.tier == "cheap" and "explored" in one.reason]
     assert went
     assert {one.model for one in went} == {MID}
     assert all(one.propensity * one.gap <= 0.02 + 1e-9 for one in went)
 
 
-def _artefact(made: Trained):
-    from farthing.brain.route.learned.artefact import assemble
-
+def _artefact(made: Trained) -> Artefact:
     return assemble(made.header, made.arrays)
 
 
-def replace_promise(made: Trained, *, least_ratio: float, price: float):
-    import msgspec
-
-    from farthing.brain.route.learned.artefact import assemble
-
+def replace_promise(made: Trained, *, least_ratio: float, price: float) -> Artefact:
     one = made.header.promises["*"]
     assert one.dials is not None
     promised = msgspec.structs.replace(one, least_ratio=least_ratio, dials=msgspec.structs.replace(one.dials, price=price))

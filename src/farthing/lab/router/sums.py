@@ -55,9 +55,7 @@ def prices_of_quality(count: int = SETTINGS) -> Floats:
 def routes(gaps: Gaps, costs: Costs, count: int = SETTINGS) -> list[Dials]:
     """Settings that decide before the call only."""
     spared = max(0.0, 1.0 - costs.cheap)
-    return [NOTHING_CHEAP] + [
-        Dials(float(price * spared), _ALWAYS, _ALWAYS, _ALWAYS) for price in prices_of_quality(count)[1:] if gaps.before.size
-    ]
+    return [NOTHING_CHEAP] + [Dials(float(price * spared), _ALWAYS, _ALWAYS, _ALWAYS) for price in prices_of_quality(count)[1:] if gaps.before.size]
 
 
 def choices(count: int = SETTINGS) -> list[Dials]:

@@ -17,7 +17,7 @@ OLD = {
 
 def test_as_quality_gets_dearer_to_buy_every_prompt_moves_to_cheaper_models_only() -> None:
     loss = losses(np.random.default_rng(0).random((500, 3)))
-    ratio = {column: cost for column, cost in zip(POOL.columns, POOL.cost_ratios, strict=True)}
+    ratio = dict(zip(POOL.columns, POOL.cost_ratios, strict=True))
     spent = np.array([[ratio[int(column)] for column in choose(loss, POOL, price)] for price in np.geomspace(0.001, 3, 40)])
     assert (np.diff(spent, axis=0) <= 0).all()
     assert len(np.unique(spent)) == 3
