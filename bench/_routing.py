@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from _harness import ROOT
+from _harness import ROOT, Figure
 from farthing.core.usage import Rate
 from farthing.lab.router.graded import Graded
 from farthing.lab.router.read import read_graded, with_embeddings
@@ -36,6 +36,7 @@ _LIST = {
     "Phi-3-mini-4k-instruct": ("0.10", "0.10"),
 }
 TOKENS = TokenCounter()
+FLOORS = (0.95, 0.97, 0.98, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,11 @@ def contaminated(name: str) -> set[str]:
 
     table = parquet.read_table(DATA / f"{name}.prompts.parquet", columns=["prompt_id", "contaminated"]).to_pydict()
     return {prompt for prompt, out in zip(table["prompt_id"], table["contaminated"], strict=True) if out}
+
+
+def show(figure: Figure) -> Figure:
+    """One line at once; the long sections take minutes."""
+    value = "none" if figure.value is None else f"{figure.value:8.3f}"
+    goal = "" if figure.goal is None else f"goal {'<=' if figure.at_most else '>='} {figure.goal:g}  {'MET' if figure.met else 'MISSED'}"
+    print(f"  {figure.name:<66} {value} {figure.unit:<6} {goal:<22} {figure.note}", flush=True)
+    return figure

@@ -1,10 +1,11 @@
 """Learned routing: quality kept, cost saved, promises kept, strangers noticed, time taken. Prints a table with the goal beside each figure.
 
-python bench/route.py [SECTION ...]    sections: apgr pairs promise shift unfamiliar time; none: all of them
+python bench/route.py [SECTION ...]    sections: apgr pairs several promise shift unfamiliar arena time; none: all
     --repeats N   of the random folds (default 5)     --splits N   of each pair's promises (default 200)
 
 No figure is measured on a prompt that trained or tuned what it measures: folds and splits keep equal prompts together. The shape of the models
-(number of trees, neighbours, mixing weights) was chosen once, by looking at MMLU and zeroeval folds of other seeds.
+(number of trees, neighbours, axes) was chosen once, by looking at MMLU and zeroeval folds of other seeds; the mixing weights for few prompts on
+grades of models that no figure here reports.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from _harness import OUT, Figure, save
-from _routing import PAIRS, TOKENS, Pair, contaminated, graded
+from _routing import FLOORS, PAIRS, TOKENS, Pair, contaminated, graded, show
 from farthing.brain.route.learned.base import Floats
 from farthing.brain.route.learned.scorer import Scorer
 from farthing.brain.route.learned.watch import FEWEST, WINDOW, Watch
@@ -32,24 +33,17 @@ from farthing.lab.router.matrix import Matrix, matrix
 from farthing.lab.router.promise import Setting, Terms, promise, settings_of, wary
 from farthing.lab.router.sums import Gaps, outcome, served, spent
 from route_decision import decision_times
+from route_several import several_section
+from route_strangers import arena_section, unfamiliar_section
 
 ROUTELLM = "RouteLLM's best published: MMLU 0.603 / 35.4 % / 71.6 %, GSM8K 0.622 / 33.6 % / 63.3 % (arXiv 2406.18665 v4; other training data)"
-FLOORS = (0.95, 0.97, 0.98, 0.99)
 CHEAP, DEAR = "mixtral-8x7b-instruct-v0.1", "gpt-4-1106-preview"
 
 
-def show(figure: Figure) -> Figure:
-    """One line at once; the long sections take minutes."""
-    value = "none" if figure.value is None else f"{figure.value:8.3f}"
-    goal = "" if figure.goal is None else f"goal {'<=' if figure.at_most else '>='} {figure.goal:g}  {'MET' if figure.met else 'MISSED'}"
-    print(f"  {figure.name:<66} {value} {figure.unit:<6} {goal:<22} {figure.note}", flush=True)
-    return figure
-
-
 def interval(values: list[float]) -> str:
-    """Mean over folds, give or take 1.96 standard errors."""
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-    return f"+- {1.96 * error:.3f} over {len(values)} folds"
+    """Give or take 1.96 standard errors over five folds: repeats deal the same prompts anew, which makes the mean steadier, not the sample larger."""
+    error = float(np.std(values, ddof=1) / np.sqrt(5)) if len(values) > 1 else float("nan")
+    return f"+- {1.96 * error:.3f} over five folds, {len(values) // 5} repeats"
 
 
 # --- MMLU and GSM8K -------------------------------------------------------------------------------------------------------------------
@@ -112,7 +106,7 @@ def pair_rows(pair: Pair) -> tuple[Graded, Matrix]:
 
 @cache
 def out_of_fold(pair: Pair) -> tuple[dict[str, Gaps], Floats, Floats]:
-    """Gaps by kind, scores and costs; kept on disk, because they take half a minute a pair."""
+    """Gaps by kind, scores and costs; once for all sections, because they take minutes."""
     rows, numbers = pair_rows(pair)
     found = cross_gaps(numbers, random_folds(rows, 5, 100), ("knn", "stack"), seed=100)
     return dict(found), numbers.labels[:, :2], rows.costs
@@ -200,7 +194,7 @@ def promise_section(options: argparse.Namespace) -> list[Figure]:
             known, asked = order[: len(order) // 2], order[len(order) // 2 :]
             ours, knn = wary(found["stack"], terms), found["knn"]
             a, b = ours.take(known), ours.take(asked)
-            for bound in ("gaffke", "betting"):
+            for bound in ("betting", "gaffke"):
                 made = promise(a, scores[known], costs[known], replace(terms, bound=bound))
                 setting = None if made.dials is None else Setting(made.dials, outcome(a, made.dials), 0.0)
                 seen = b if made.way == "cascade" else replace(b, after=None, agreed=None)
@@ -215,12 +209,12 @@ def promise_section(options: argparse.Namespace) -> list[Figure]:
         means = {name: np.mean(values, axis=0) for name, values in results.items()}
         for name, (below, beyond, cost) in means.items():
             print(f"    {name:<34} {below:6.1%} {beyond:6.1%} {cost:6.3f}", flush=True)
-        worst = max(worst, float(means["ours (gaffke)"][1]))
-        dearer = float(means["ours (gaffke)"][2] - means["plain lower bound, same router"][2])
+        worst = max(worst, float(means["ours (betting)"][1]))
+        dearer = float(means["ours (betting)"][2] - means["plain lower bound, same router"][2])
         figures.append(show(Figure(f"dearer than the plain bound on the same router, {pair.name}", dearer * 100, "points", 0.0)))
-        against = float(means["ours (gaffke)"][2] - means["plain lower bound, kNN alone"][2])
+        against = float(means["ours (betting)"][2] - means["plain lower bound, kNN alone"][2])
         figures.append(show(Figure(f"dearer than the plain bound on kNN alone, {pair.name}", against * 100, "points", 0.0)))
-        figures.append(Figure(f"cost under promise, {pair.name}", float(means["ours (gaffke)"][2]), "ratio", 1.0))
+        figures.append(Figure(f"cost under promise, {pair.name}", float(means["ours (betting)"][2]), "ratio", 1.0))
     figures.append(show(Figure("splits that break the promise beyond sampling error, worst pair", worst * 100, "%", 5.0)))
     return figures
 
@@ -236,7 +230,7 @@ def shift_section(_: argparse.Namespace) -> list[Figure]:
             test = folds == fold
             known = numbers.take(~test)
             terms = Terms()
-            inner = wary(cross_gaps(known, random_folds(rows.take(~test), 5, 100), ("stack",), seed=100)["stack"], terms)
+            inner = wary(cross_gaps(known, random_folds(rows.take(~test), 3, 100), ("stack",), seed=100)["stack"], terms)
             made = promise(inner, known.labels[:, :2], rows.costs[~test], terms)
             strange = gaps(fit_all(known, seed=100), numbers.take(test), "stack")
             watch = Watch()
@@ -258,46 +252,6 @@ def shift_section(_: argparse.Namespace) -> list[Figure]:
     return [show(Figure("promises broken beyond sampling error on held-out tasks and subjects", broken / trials * 100, "%", 10.0, note=note))]
 
 
-# --- strangers ------------------------------------------------------------------------------------------------------------------------
-
-
-def auroc(inside: Floats, outside: Floats) -> float:
-    ranks = np.argsort(np.argsort(np.concatenate([inside, outside]), kind="stable"), kind="stable")
-    return 1.0 - float((ranks[len(inside) :].mean() - (len(outside) - 1) / 2) / len(inside))
-
-
-def unfamiliar_section(_: argparse.Namespace) -> list[Figure]:
-    print("\nUnfamiliar traffic: familiarity of a held-out task against unseen prompts of the trained ones")
-    rows = graded("zeroeval")
-    numbers = matrix(rows, TOKENS, cheap="")
-    figures = [_stranger(f"zeroeval without {task}", numbers, np.array(rows.groups), task, goal=0.9) for task in sorted(set(rows.groups))]
-    more = graded("routellm")
-    wide = matrix(more, TOKENS, cheap="")
-    kinds = np.array([name.partition("/")[0] for name in more.ids])
-    sample = np.sort(np.random.default_rng(0).permutation(len(more))[:6000])
-    both = Matrix(
-        surface=np.concatenate([numbers.surface, wide.surface[sample]]),
-        embeddings=np.concatenate([numbers.embeddings, wide.embeddings[sample]]),  # pyright: ignore[reportArgumentType, reportOptionalSubscript]
-        labels=np.zeros((len(numbers) + len(sample), 2)),
-    )
-    names = np.concatenate([np.array(rows.groups), np.where(kinds[sample] == "gsm8k", "gsm", kinds[sample])])
-    tasks = ("gsm", "math-l5", "crux", "mmlu", "mtbench")
-    return figures + [_stranger(f"all sets without {task}", both, names, task, goal=0.9) for task in tasks]
-
-
-def _stranger(name: str, numbers: Matrix, groups: np.ndarray, task: str, *, goal: float) -> Figure:
-    random = np.random.default_rng(1)
-    own = np.flatnonzero((groups != task) & (groups != "mtbench"))
-    random.shuffle(own)
-    train, unseen = numbers.take(own[: len(own) * 3 // 4]), numbers.take(own[len(own) * 3 // 4 :])
-    arrays = fit(train.surface, train.embeddings, np.random.default_rng(0).random((len(train), 2)))
-    scorer = Scorer(arrays, "knn")
-    away = numbers.take(np.flatnonzero(groups == task))
-    inside, outside = (scorer.score(part.surface, part.embeddings)[2] for part in (unseen, away))
-    noted = f"under the 1 % cut: {np.mean(inside < 0.01):.1%} of the trained, {np.mean(outside < 0.01):.1%} of the held out"
-    return show(Figure(name, auroc(inside, outside), "AUROC", goal, at_most=False, note=noted))
-
-
 # --- time -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -313,15 +267,20 @@ def time_section(_: argparse.Namespace) -> list[Figure]:
     figures = [
         show(Figure(f"training on {len(rows)} prompts, five folds and the final fit", spent_s, "s CPU", 180.0, note=f"{wall:.0f} s by the clock"))
     ]
+    for size in (1000, 5000):
+        some = np.sort(np.random.default_rng(0).permutation(len(rows))[:size])
+        figures += [show(figure) for figure in decision_times(fit_all(numbers.take(some)), rows.take(some))[:1]]
     return figures + [show(figure) for figure in decision_times(arrays, rows)]
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "apgr": apgr_section,
     "pairs": pairs_section,
+    "several": several_section,
     "promise": promise_section,
     "shift": shift_section,
     "unfamiliar": unfamiliar_section,
+    "arena": arena_section,
     "time": time_section,
 }
 

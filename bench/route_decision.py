@@ -18,6 +18,7 @@ from farthing.lab.router.matrix import signals_of
 from farthing.models.embed import shipped
 
 _CALLS = 400
+_SHORT = "how do i change the address on my bank account"
 _PROMISE = Promise(
     floor=0.97, confidence=0.95, labels=1, way="route", dials=Dials(0.1, 9, 9, 9), quality_ratio=1.0, least_ratio=0.98, cost_ratio=0.5, reason=""
 )
@@ -35,11 +36,13 @@ def decision_times(arrays: Arrays, rows: Graded) -> list[Figure]:
     asked = [(prompt, signals_of(prompt, TOKENS), vector) for prompt, vector in zip(rows.prompts[:_CALLS], rows.embeddings, strict=False)]
     given = _median(lambda at: router.judge(asked[at][0], asked[at][1], asked[at][2], endpoint="x"))
     alone = _median(lambda at: embedder.embed_now(features.prompt_text(asked[at][0])))
+    short = _median(lambda at: embedder.embed_now(f"{_SHORT} {at}"))
     tokens = statistics.median(len(prompt[0].text) for prompt, _, _ in asked) / 4
-    note = f"median of {_CALLS} prompts of about {tokens:.0f} tokens, {len(rows)} graded prompts to compare with"
+    note = f"median of {_CALLS} prompts of about {tokens:.0f} tokens"
     return [
-        Figure("decision, embedding given", given, "ms CPU", 0.3, note=note),
-        Figure("decision, embedding made", given + alone, "ms CPU", 3.0, note=note),
+        Figure(f"decision, embedding given, {len(rows):,} graded prompts", given, "ms CPU", 0.3, note=note),
+        Figure("decision, embedding made of about 12 tokens", given + short, "ms CPU", 3.0, note="a question of a line"),
+        Figure(f"decision, embedding made of about {tokens:.0f} tokens", given + alone, "ms CPU", 3.0, note=note),
     ]
 
 

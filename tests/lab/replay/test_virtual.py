@@ -51,3 +51,17 @@ def test_what_breaks_in_a_task_is_raised() -> None:
         loop.play([(0.0, lambda: loop.create_task(broken()) and None), (1.0, lambda: None)])
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_work_for_a_thread_is_done_at_once_and_its_fault_goes_to_whoever_waits() -> None:
+    loop, seen = VirtualLoop(0.0), list[object]()
+
+    async def ask() -> None:
+        seen.append(await asyncio.get_running_loop().run_in_executor(None, max, 1, 2))
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, int, "no number")
+        except ValueError:
+            seen.append(loop.time())
+
+    loop.play([(7.0, lambda: loop.create_task(ask()) and None)])
+    assert seen == [2, 7.0]

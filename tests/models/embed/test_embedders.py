@@ -102,3 +102,26 @@ def test_a_service_embeds() -> None:
 def test_a_service_that_gives_no_vector_is_an_upstream_error(body: bytes) -> None:
     with pytest.raises(UpstreamBroken):
         asyncio.run(RemoteEmbedder(OneService(body), "openai", "m", timeout_s=5).embed("hello"))
+
+
+def test_there_is_one_shipped_embedder_and_it_reads_a_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = shipped()
+    assert shipped() is embedder
+    own = LocalEmbedder(embedder._model, embedder._vocabulary, name="counted")  # pyright: ignore[reportPrivateUsage]
+    seen: list[str] = []
+
+    def count(text: str) -> np.ndarray:
+        seen.append(text)
+        return np.ones(3, np.float32)
+
+    monkeypatch.setattr(own, "embed_now", count)
+
+    async def ask() -> None:
+        assert (await own.embed("twice")) is (await own.embed("twice"))
+        for number in range(70):
+            await own.embed(f"text {number}")
+        await own.embed("twice")
+
+    asyncio.run(ask())
+    assert seen.count("twice") == 2  # forgotten after 70 others
+    own.close()

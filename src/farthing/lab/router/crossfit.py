@@ -37,8 +37,7 @@ def own_columns(arrays: Arrays, rows: Matrix) -> Floats:
     plain = scorer.standard(rows.surface)
     if rows.embeddings is None:
         return plain
-    known = arrays["known"].astype(np.float32)
-    found, close = neighbours.nearest(known, known, leave_out_self=True)
+    found, close = scorer.known.nearest(arrays["known"].astype(np.float32), leave_out_self=True)
     return np.concatenate([plain, neighbours.votes(found, close, scorer.labels)[1]], axis=1)
 
 

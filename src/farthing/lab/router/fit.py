@@ -4,14 +4,15 @@ import numpy as np
 import numpy.typing as npt
 
 from farthing.brain.route.learned import neighbours
-from farthing.brain.route.learned.base import Arrays, Floats
-from farthing.brain.route.learned.scorer import linear_rows, sigmoid, strange_rows
+from farthing.brain.route.learned.base import MANY, Arrays, Floats
+from farthing.brain.route.learned.scorer import known_of, linear_rows, sigmoid, strange_rows
 from farthing.lab.router.boosting import Growth, grow
 
 _RIDGE = 30.0
 _NEWTON_STEPS = 8
 _SHRINK = 0.05
 _CLIP = 8.0
+_PER_CELL, _ROUNDS = 250, 10
 ROUTE_GROWTH = Growth(trees=150, depth=4, rate=0.05, least_rows=60)
 
 
@@ -24,8 +25,7 @@ def fit(surface: Floats, embeddings: npt.NDArray[np.float32] | None, labels: Flo
     rows = plain
     if embeddings is not None:
         arrays |= _known(embeddings)
-        known = arrays["known"].astype(np.float32)
-        found, close = neighbours.nearest(known, known, leave_out_self=True)
+        found, close = known_of(arrays).nearest(arrays["known"].astype(np.float32), leave_out_self=True)
         _, columns = neighbours.votes(found, close, labels.astype(np.float32))
         rows = np.concatenate([plain, columns], axis=1)
         arrays |= _usual(plain, embeddings)
@@ -39,9 +39,24 @@ def _known(embeddings: npt.NDArray[np.float32]) -> Arrays:
     mean = embeddings.mean(axis=0)
     centred = embeddings - mean
     values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))
-    axes = vectors[:, np.argsort(-values)[: neighbours.DIMS]].astype(np.float32)
+    axes = vectors[:, np.argsort(-values)[: neighbours.dims(len(embeddings))]].astype(np.float32)
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # eigenvectors come with either sign
-    return {"known": neighbours.reduce(embeddings, mean, axes), "embedding.mean": mean, "embedding.axes": axes}
+    known = neighbours.reduce(embeddings, mean, axes)
+    return {"known": known, "embedding.mean": mean, "embedding.axes": axes} | _cells(known)
+
+
+def _cells(known: npt.NDArray[np.float32]) -> Arrays:
+    """Many prompts in cells of some hundreds: k-means on the sphere."""
+    if len(known) <= MANY:
+        return {}
+    centres = known[np.random.default_rng(0).permutation(len(known))[: len(known) // _PER_CELL]]
+    for _ in range(_ROUNDS):
+        cell = (known @ centres.T).argmax(axis=1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, cell, known)
+        size = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(size > 0, sums / np.maximum(size, 1e-9), centres).astype(np.float32)
+    return {"cells.centres": centres, "cells.of": (known @ centres.T).argmax(axis=1).astype(np.int32)}
 
 
 def _usual(plain: Floats, embeddings: npt.NDArray[np.float32]) -> Arrays:

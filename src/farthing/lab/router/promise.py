@@ -41,7 +41,8 @@ class Setting:
 def promise(gaps: Gaps, scores: Floats, costs: Floats, terms: Terms, *, name: str = "this traffic", pool: Pool | None = None) -> Promise:
     """The cheapest setting that the evidence certifies. Columns of scores and costs as the models: cheap, expensive, others.
 
-    The way (route before, cascade after, choose among several) is chosen by predicted sums, the setting by fixed-sequence testing: no label is used twice.
+    The way (route before, cascade after, choose among several) is chosen by predicted sums, the setting by fixed-sequence testing: no label is
+    used twice.
     """
     familiar = wary(gaps, terms)
     way, settings = choose_way(familiar, costs, terms, float(scores[:, 1].mean()), pool)

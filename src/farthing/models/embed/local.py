@@ -1,13 +1,16 @@
 """An embedding model in this process: ONNX, run by onnxruntime in one worker thread, so that the event loop goes on.
 
-The model is opened when its first text comes (40 ms), never at start. Any BERT-style sentence model will do whose graph takes `ids` and
+The model is opened when its first text comes (40 ms), never at start. The latest texts are remembered, so that cache, router and retrieval, which
+ask about the same request one after another, embed it once. Any BERT-style sentence model will do whose graph takes `ids` and
 `mask` (or `input_ids` and `attention_mask`) and gives one vector a text, or one a token, of which the mean is taken.
 """
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_TOKENS = 256
 _BATCH = 32
+_REMEMBERED = 64
 _NAMES = (("ids", "mask"), ("input_ids", "attention_mask"))
 
 
@@ -36,10 +40,19 @@ class LocalEmbedder:
         self.id = f"{name}:{_fingerprint(model)}"
         self._thread = ThreadPoolExecutor(1, "farthing-embed")
         self._opened: _Opened | None = None
+        self._latest: OrderedDict[str, Vector] = OrderedDict()
 
     async def embed(self, text: str) -> "Vector":
-        """A vector of length one. Raises `ConfigError` when the file is no such model."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.embed_now, text)
+        """A vector of length one, not to be written to. Raises `ConfigError` when the file is no such model."""
+        known = self._latest.get(text)
+        if known is not None:
+            return known
+        vector = await asyncio.get_running_loop().run_in_executor(self._thread, self.embed_now, text)
+        vector.setflags(write=False)
+        self._latest[text] = vector
+        if len(self._latest) > _REMEMBERED:
+            self._latest.popitem(last=False)
+        return vector
 
     def embed_now(self, text: str) -> "Vector":
         """The same in the calling thread."""
@@ -117,7 +130,8 @@ def _fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1)
 def shipped() -> LocalEmbedder:
-    """all-MiniLM-L6-v2, as it comes with Farthing."""
+    """all-MiniLM-L6-v2, as it comes with Farthing: one in a process, whoever asks."""
     folder = Path(__file__).parents[2] / "data" / "minilm"
     return LocalEmbedder(folder / "model.onnx", folder / "vocab.txt", name="minilm")

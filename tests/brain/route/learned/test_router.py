@@ -152,6 +152,25 @@ def test_a_router_that_does_not_fit_the_gateway_says_why(tmp_path: Path, caplog:
     assert len(caplog.records) == 3
 
 
+def test_all_houses_of_a_process_share_one_artefact_until_its_file_changes(tmp_path: Path) -> None:
+    place = tmp_path / "router.npz"
+    save(place, trained().header, trained().arrays)
+    config = LearnedRoute(artefact=str(place))
+    one, other = (open_desk(config, Catalog(), Embedder()) for _ in range(2))  # type: ignore[arg-type]
+    assert one._router is not other._router  # pyright: ignore[reportPrivateUsage]
+    assert one._router._artefact is other._router._artefact  # type: ignore[union-attr]
+    save(place, msgspec.structs.replace(trained().header, version="newer"), trained().arrays)
+    assert open_desk(config, Catalog(), Embedder())._router.header.version == "newer"  # type: ignore[arg-type, union-attr]
+
+
+def test_a_candidate_that_no_tier_has_is_a_router_that_does_not_fit(tmp_path: Path) -> None:
+    place = tmp_path / "router.npz"
+    header = msgspec.structs.replace(trained().header, candidates=(CHEAP, SECOND, DEAR), cost_ratios=(0.05, 0.1, 1.0))
+    save(place, header, trained().arrays)
+    problem = open_desk(LearnedRoute(artefact=str(place)), Catalog(), Embedder()).problem  # type: ignore[arg-type]
+    assert "trained for nano, which is not in `tiers.cheap`" in str(problem)
+
+
 def test_prompts_are_judged_by_the_same_numbers_as_in_training() -> None:
     made = trained()
     rows = graded(30, seed=5)

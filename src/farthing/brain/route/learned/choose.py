@@ -1,7 +1,7 @@
 """One of several models: the one that loses least when its cost is counted as quality.
 
-At price `p` a model whose call costs the share `c` of the reference's is charged `c * p` beside the quality that it is expected to lose. As `p` rises,
-every prompt moves to cheaper models only, so one dial runs from all-reference to all-cheapest, and the promise certifies a position of it.
+At price `p` a model whose call costs the share `c` of the reference's is charged `c * p` beside the quality that it is expected to lose. As
+`p` rises, every prompt moves to cheaper models only, so one dial runs from all-reference to all-cheapest, and the promise certifies a position of it.
 With two models this is the cut of a gap at `p * (1 - c)`.
 """
 

@@ -1,13 +1,14 @@
 """The learned router as the flow meets it: with its embedder beside it, or with the reason why it cannot be used."""
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from farthing.brain.ports import CatalogPort, Embedder
 from farthing.brain.route.base import Judged, Step
 from farthing.brain.route.cascade.answers import Read
-from farthing.brain.route.learned.artefact import ArtefactUnusable, load
+from farthing.brain.route.learned.artefact import Artefact, ArtefactUnusable, load
 from farthing.brain.route.learned.features import prompt_text
 from farthing.brain.route.learned.router import LearnedRouter
 from farthing.config import LearnedRoute
@@ -17,7 +18,7 @@ log = logging.getLogger("farthing.route")
 
 
 class Desk:
-    """One artefact, loaded once; requests come one after another."""
+    """One artefact at the door of the flow; requests come one after another."""
 
     def __init__(self, router: LearnedRouter | None, embedder: Embedder | None, problem: str | None) -> None:
         self._router, self._embedder = router, embedder
@@ -48,7 +49,7 @@ def open_desk(config: LearnedRoute, catalog: CatalogPort, embedder: Embedder) ->
     """Never raises: a router that cannot be used is logged, and every decision that it would have made says so."""
     assert config.artefact is not None
     try:
-        artefact = load(Path(config.artefact))
+        artefact = _loaded(Path(config.artefact))
         header = artefact.header
         if header.dims and header.embedder != embedder.id:
             raise ArtefactUnusable(f"it was trained on embeddings of {header.embedder}, and the gateway has {embedder.id}. Train it anew.")
@@ -61,6 +62,21 @@ def open_desk(config: LearnedRoute, catalog: CatalogPort, embedder: Embedder) ->
         return Desk(None, None, error.message)
     log.info("learned router %s: %s", header.version, "; ".join(f"{name}: {made.way}" for name, made in header.promises.items()))
     return Desk(LearnedRouter(artefact, explore=config.explore), embedder, None)
+
+
+def _loaded(path: Path) -> Artefact:
+    """One copy in a process, for all arms of experiments and over reloads, until the file changes. Raises `ArtefactUnusable`."""
+    try:
+        found = path.stat()
+    except OSError:
+        return load(path)  # which says what is missing
+    return _kept(path, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=2)
+def _kept(path: Path, stamp: tuple[int, int, int]) -> Artefact:
+    del stamp
+    return load(path)
 
 
 def _require(model: str, key: str, targets: tuple[Target, ...], tier: str | None = None) -> None:

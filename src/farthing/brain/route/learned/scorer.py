@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from farthing.brain.route.learned import neighbours, trees
-from farthing.brain.route.learned.base import WEIGHTS, Arrays, Floats, Kind
+from farthing.brain.route.learned.base import Arrays, Floats, Kind, weights
 
 # What a linear model sees of embedding and surface, brought to a like scale.
 _EMBEDDING_SCALE, _SURFACE_SCALE = 4.0, 0.5
@@ -16,18 +16,18 @@ class Scorer:
 
     def __init__(self, arrays: Arrays, kind: Kind) -> None:
         """Raises `KeyError` or `ValueError` when arrays are missing or do not fit."""
-        self._weights = WEIGHTS[kind]
         self._mean, self._spread = arrays["surface.mean"].astype(np.float64), arrays["surface.spread"].astype(np.float64)
         self.labels = arrays["labels"].astype(np.float32)
-        self._linear = arrays["linear.weights"].astype(np.float64) if "linear.weights" in arrays else None
+        self._weights = weights(kind, len(self.labels))
+        self._linear = Linear(arrays["linear.weights"].astype(np.float64), len(self._mean)) if "linear.weights" in arrays else None
         self._forest = trees.unpack("boosting", arrays) if "boosting.feature" in arrays else None
         self.embeds = "known" in arrays
         if self.embeds:
-            self._known = np.ascontiguousarray(arrays["known"].astype(np.float32))
+            self.known = known_of(arrays)
             self._centre, self._axes = arrays["embedding.mean"].astype(np.float32), arrays["embedding.axes"].astype(np.float32)
             self._familiar = arrays["familiar"].astype(np.float64)
             self._middle, self._whiten = arrays["familiar.middle"].astype(np.float32), arrays["familiar.whiten"].astype(np.float32)
-            if len(self._known) != len(self.labels):
+            if len(self.known) != len(self.labels):
                 raise ValueError("the known prompts and their labels differ in number")
 
     def score(self, surface: Floats, embeddings: npt.NDArray[np.float32] | None) -> tuple[Floats, Floats, Floats]:
@@ -36,7 +36,7 @@ class Scorer:
         if not self.embeds or embeddings is None:
             return self._mix(plain, None, None), plain, np.ones(len(plain))
         low = neighbours.reduce(embeddings, self._centre, self._axes)
-        found, close = neighbours.nearest(low, self._known)
+        found, close = self.known.nearest(low)
         knn, columns = neighbours.votes(found, close, self.labels)
         rows = np.concatenate([plain, columns], axis=1)
         return self._mix(rows, knn, embeddings), rows, self.familiarity(plain, embeddings)
@@ -55,7 +55,7 @@ class Scorer:
         if knn is not None and "knn" in self._weights:
             parts.append((self._weights["knn"], knn))
         if self._linear is not None and "logistic" in self._weights:
-            parts.append((self._weights["logistic"], sigmoid(linear_rows(rows[:, : len(self._mean)], embeddings) @ self._linear)))
+            parts.append((self._weights["logistic"], self._linear.chance(rows[:, : len(self._mean)], embeddings)))
         if self._forest is not None and "boosting" in self._weights:
             parts.append((self._weights["boosting"], self._forest.predict(rows)))
         total = sum(weight for weight, _ in parts)
@@ -63,6 +63,26 @@ class Scorer:
         for weight, value in parts:
             mixed += weight / total * value
         return np.clip(mixed, 0.0, 1.0)
+
+
+class Linear:
+    """Logistic regression on embedding and surface: the sums of `linear_rows`, without making these rows."""
+
+    def __init__(self, weights: Floats, surface: int) -> None:
+        self._meaning = np.ascontiguousarray(weights[: -surface - 1] * _EMBEDDING_SCALE)
+        self._surface = np.ascontiguousarray(weights[-surface - 1 : -1] * _SURFACE_SCALE)
+        self._constant = weights[-1]
+
+    def chance(self, plain: Floats, embeddings: npt.NDArray[np.float32] | None) -> Floats:
+        """Raises `ValueError` where the widths differ from those of training."""
+        total = plain @ self._surface + self._constant
+        return sigmoid(total if embeddings is None else total + embeddings.astype(np.float64) @ self._meaning)
+
+
+def known_of(arrays: Arrays) -> neighbours.Known:
+    """The graded prompts of an artefact, in cells where it has them."""
+    centres = arrays["cells.centres"].astype(np.float32) if "cells.centres" in arrays else None
+    return neighbours.Known(arrays["known"].astype(np.float32), centres, arrays["cells.of"].astype(np.int32) if centres is not None else None)
 
 
 def strange_rows(plain: Floats, embeddings: npt.NDArray[np.float32]) -> neighbours.Singles:
