@@ -29,16 +29,16 @@ ONE_MODEL = "/v1/models/gpt-4o-mini"
 DOOR = "/dashboard/login"  # takes a key in its body alone: one in a header does not help
 FIGURES = ("/dashboard/data/outline", "/dashboard/data/account", "/dashboard/data/notable")
 NO_FORM = ("/v1/files", "/v1/batches")  # what is posted here is judged after the key, and found wanting
-NO_FILE = ("/v1/files/file_none", "/v1/batches/batch_none", "/v1/batches/batch_none/cancel")
-STARS = ("/v1/models/", "/v1/files/", "/v1/batches/")
+NO_FILE = ("/v1/files/file_none", "/v1/batches/batch_none", "/v1/batches/batch_none/cancel", "/v1/background/call_none")
+STARS = ("/v1/models/", "/v1/files/", "/v1/batches/", "/v1/background/")
 NAMES = (ONE_MODEL, *NO_FILE, "/dashboard/static/app.js", *FIGURES)  # their last part is a name, whatever it holds
 ROUTES = [
     *(("POST", path, "app") for path in GOOD if not path.startswith("/admin/")),
     ("GET", "/v1/models", "app"),
     ("GET", ONE_MODEL, "app"),
     *((method, path, "app") for path in NO_FORM for method in ("GET", "POST")),
-    *(("GET", path, "app") for path in NO_FILE[:2]),
-    ("DELETE", NO_FILE[0], "app"),
+    *(("GET", path, "app") for path in (*NO_FILE[:2], NO_FILE[3])),
+    *(("DELETE", path, "app") for path in (NO_FILE[0], NO_FILE[3])),
     ("POST", NO_FILE[2], "app"),
     ("POST", "/admin/reload", "admin"),
     ("POST", "/admin/cache/clear", "admin"),

@@ -33,6 +33,9 @@ class Endpoint(_Table, frozen=True):
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
     max_output_tokens: Annotated[Count | None, _key("Output limit when the caller sets none.")] = None
     output: Annotated[Output, _key("How long answers are.")] = Output()
+    latency_slo_s: Annotated[
+        Positive | None, _key("How long answers may take here. From 3600 on, calls wait for idle capacity by themselves (docs/levers/batch.md).")
+    ] = None
     quality_floor: Annotated[
         Ratio | None,
         _key("Least quality of what levers give here, as a share of the expensive tier's: 0.97. A lever that breaks it is turned down."),

@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
 from farthing.core.request import Dialect, Principal
-from farthing.edge import admin, ask, batches, catalog, dashboard, feedback, files, health, inference, sessions
+from farthing.edge import admin, ask, batches, catalog, dashboard, feedback, files, health, inference, patient, sessions
 from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
@@ -56,6 +56,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/batches", "app", batches.listed, Dialect.CHAT),
     Route("GET", f"{batches.ONE}*", "app", batches.one, Dialect.CHAT),
     Route("POST", f"{batches.ONE}*", "app", batches.act, Dialect.CHAT),
+    Route("GET", f"{patient.ONE}*", "app", patient.fetch, Dialect.CHAT),
+    Route("DELETE", f"{patient.ONE}*", "app", patient.cancel, Dialect.CHAT),
     Route("GET", "/v1/models", "app", catalog.handle),
     Route("GET", f"{catalog.ONE}*", "app", catalog.one),
     Route("POST", "/admin/reload", "admin", admin.reload),

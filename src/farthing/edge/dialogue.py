@@ -11,6 +11,7 @@ from farthing.edge.caller import HttpCaller, Receive, Scope, Send
 from farthing.edge.faults import our_fault, send_error
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, headers_of, read_body, request_id_of
+from farthing.edge.patient import lane_of, take
 from farthing.wire.errors import render_stream_error
 
 Handler = Callable[[Gateway, Principal, Scope, Receive, Send], Awaitable[None]]
@@ -41,6 +42,9 @@ def model_route(dialect: Dialect) -> Handler:
                 received_at=now,
                 view=view,
             )
+            if (lane := lane_of(inbound, headers, house.config)) != "now":
+                await take(gateway, inbound, headers, lane, caller, send)
+                return
             gateway.take_seat()
             exchange = Exchange(inbound)
             try:
