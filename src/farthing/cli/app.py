@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import audit, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
+from farthing.cli import audit, batch, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
 
 app = typer.Typer(
     name="farthing",
@@ -19,6 +19,7 @@ app.command("audit")(audit.audit)
 app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("diet")(diet.diet)
+app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(docs.app, name="docs")

@@ -9,12 +9,16 @@ Times are taken per piece of work, for long answers take long: seconds / (1 + ou
 from collections.abc import Callable
 from math import sqrt
 from statistics import median
+from typing import NamedTuple
 
 _WINDOW = 16
 _SMALLEST = 1.0
 _TOLERANCE = 1.5  # of a background call's time, before a longer one says that the service is full
 _FORGETS = 1.002  # the shortest time is believed a little less with every window
 _TOKENS_OF_WORK = 32
+_COURTESY_WINDOW = 32
+_FIRST_COURTESY = 2.0  # from here it grows, call by call that is none the slower
+_LEAST = 0.125
 _QUIET_S = 5.0  # no interactive call for so long: nobody to be slowed
 
 
@@ -50,38 +54,61 @@ class Knee:
 
 
 class Courtesy:
-    """How much background work interactive calls bear."""
+    """How much background work interactive calls bear. Under 1: a single item at a time, and that only after a pause without any call."""
 
     def __init__(self, most: int, room: float, monotonic: Callable[[], float]) -> None:
         self._most, self._room, self._monotonic = most, room, monotonic
-        self.limit = float(most)
-        self._alone: float | None = None  # time of work when nothing ran in the background
-        self._window: list[float] = []
+        self.limit = _FIRST_COURTESY
+        self._alone: _Times | None = None  # when nothing ran in the background, or next to nothing
+        self._windows: tuple[list[float], list[float]] = [], []  # of calls alone, and beside background work
         self._last_s = float("-inf")
 
     def note(self, work_s: float, background: int) -> None:
         """An interactive call that ended, beside so many background items."""
         self._last_s = self._monotonic()
-        if background == 0:
-            self._alone = work_s if self._alone is None else self._alone + 0.1 * (work_s - self._alone)
+        window = self._windows[background > 0]
+        window.append(work_s)
+        if len(window) < _COURTESY_WINDOW:
             return
-        self._window.append(work_s)
-        if len(self._window) < _WINDOW:
-            return
-        beside = median(self._window)
-        self._window.clear()
-        if self._alone is None:
-            self._alone = beside
-        elif beside > self._alone * (1 + self._room / 2):
-            self.limit = max(_SMALLEST, min(self.limit, float(background)) / 2)
+        times = _Times.of(window)
+        window.clear()
+        if background == 0 or self._alone is None:
+            self._alone = times if self._alone is None else self._alone.towards(times, 0.3)
+        elif times.slower_than(self._alone, self._room):
+            if self.limit <= _LEAST:
+                # So little cannot be what slows them: this is how long they take now.
+                self._alone = self._alone.towards(times, 0.1)
+            self.limit = max(_LEAST, min(self.limit, float(background)) / 2)
         else:
-            self._alone = min(self._alone, beside)
-            self.limit = min(float(self._most), self.limit + 1)
+            self.limit = min(float(self._most), self.limit + 1 if self.limit >= 1 else self.limit * 2)
 
     @property
     def now(self) -> int:
         """The limit as it counts now."""
-        return self._most if self._monotonic() - self._last_s > _QUIET_S else int(self.limit)
+        quiet_s = self._monotonic() - self._last_s
+        if quiet_s > _QUIET_S:
+            return self._most
+        if self.limit >= 1:
+            return int(self.limit)
+        return 1 if self._alone is not None and quiet_s * self.limit > self._alone.middle else 0
+
+
+class _Times(NamedTuple):
+    """A window of calls: the usual one, and a slow one."""
+
+    middle: float
+    slow: float
+
+    @classmethod
+    def of(cls, window: list[float]) -> "_Times":
+        ranked = sorted(window)
+        return cls(median(ranked), ranked[len(ranked) * 9 // 10])
+
+    def towards(self, other: "_Times", share: float) -> "_Times":
+        return _Times(self.middle + share * (other.middle - self.middle), self.slow + share * (other.slow - self.slow))
+
+    def slower_than(self, other: "_Times", room: float) -> bool:
+        return self.middle > other.middle * (1 + room / 2) or self.slow > other.slow * (1 + room)
 
 
 class Pace:
