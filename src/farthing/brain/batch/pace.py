@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _WINDOW = 16
 _SMALLEST = 1.0
-_TOLERANCE = 1.5  # of a background call's time, before a longer one says that the service is full
+_TOLERANCE = 1.25  # of a background call's time, before a longer one says that the service is full
 _FORGETS = 1.002  # the shortest time is believed a little less with every window
 _TOKENS_OF_WORK = 32
 _COURTESY_WINDOW = 32
