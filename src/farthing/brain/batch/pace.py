@@ -14,7 +14,7 @@ from typing import NamedTuple
 _WINDOW = 16
 _SMALLEST = 1.0
 _TOLERANCE = 1.25  # of a background call's time, before a longer one says that the service is full
-_FORGETS = 1.002  # the shortest time is believed a little less with every window
+_LOOK_EVERY, _LOOK_WINDOWS = 60, 2  # windows
 _TOKENS_OF_WORK = 32
 _COURTESY_WINDOW = 32
 _FIRST_COURTESY = 2.0  # from here it grows, call by call that is none the slower
@@ -27,13 +27,15 @@ def time_of_work(latency_s: float, output_tokens: int | None) -> float:
 
 
 class Knee:
-    """The concurrency limit of one service."""
+    """The concurrency limit of one service. Now and then it steps back, to see again how quick the service is with little to do."""
 
     def __init__(self, most: int, start: float = 8.0) -> None:
         self._most = most
         self.limit = min(float(most), start)
         self._shortest: float | None = None
         self._window: list[float] = []
+        self._windows = 0
+        self._before: float | None = None  # the limit to go back to, while it looks
 
     def note(self, work_s: float, in_flight: int) -> None:
         """A call that ended well beside so many others."""
@@ -42,7 +44,21 @@ class Knee:
             return
         now_s = median(self._window)
         self._window.clear()
-        self._shortest = now_s if self._shortest is None else min(now_s, self._shortest * _FORGETS)
+        self._windows += 1
+        if self._before is not None:
+            self._look(now_s)
+        elif self._windows % _LOOK_EVERY == 0:
+            self._before, self.limit = self.limit, max(_SMALLEST, self.limit / 4)
+        else:
+            self._follow(now_s, in_flight)
+
+    def _look(self, now_s: float) -> None:
+        if self._windows % _LOOK_EVERY == _LOOK_WINDOWS:  # what ended before had begun beside more
+            assert self._before is not None
+            self._shortest, self.limit, self._before = now_s, self._before, None
+
+    def _follow(self, now_s: float, in_flight: int) -> None:
+        self._shortest = now_s if self._shortest is None else min(now_s, self._shortest)
         gradient = max(0.5, min(1.0, _TOLERANCE * self._shortest / now_s)) if now_s > 0 else 1.0
         if gradient == 1.0 and in_flight < self.limit / 2:
             return  # nothing was learned of a limit that is not used
