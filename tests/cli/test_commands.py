@@ -57,6 +57,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "audit",
         "replay",
         "compare",
+        "cache",
         "diet",
         "docs",
         "quality",

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
+from farthing.brain.cache.semantic.context import FEATURES
 from farthing.brain.cache.semantic.entries import Entry, Kept, Label
 from farthing.brain.meaning import Meaning
 from farthing.core.forgetting import Drop, Facts
@@ -137,7 +138,7 @@ class LessonSync:
         except msgspec.MsgspecError:
             self.set_aside += 1
             return
-        if brought.embedder == self._meaning.lane.embedder.id:
+        if brought.embedder == self._meaning.lane.embedder.id and all(len(label.row) == len(FEATURES) for label in labels):
             self._meaning.lane.calibrate(brought.tenant, brought.endpoint, labels)
         else:
             self.set_aside += 1

@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import audit, batch, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
+from farthing.cli import audit, batch, cache, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
 
 app = typer.Typer(
     name="farthing",
@@ -23,6 +23,7 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(docs.app, name="docs")
+app.add_typer(cache.app, name="cache")
 app.add_typer(router.app, name="router")
 app.add_typer(quality.app, name="quality")
 
