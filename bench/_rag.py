@@ -51,7 +51,7 @@ class Shelf:
         self.held = passages
 
     def passages(self, ids: list[int]) -> dict[int, Passage]:
-        return {number: self.held[number] for number in ids}
+        return {number: self.held[number] for number in ids if number < len(self.held)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ def load(*names: str) -> RagSet:
             ids.append(row["id"])
             at += len(some)
     whole = np.concatenate(vectors)
-    index = Index(range(len(passages)), sequences, [to_bytes(vector) for vector in whole], whole.shape[1])
+    index = Index(Shelf([]), whole.shape[1])  # an empty shelf folds nothing: of two equal passages, judgements name one
+    index.add(range(len(passages)), sequences, [to_bytes(vector) for vector in whole])
     return RagSet("+".join(names), Shelf(passages), index, ids, whole)
 
 

@@ -276,7 +276,8 @@ def speed(learned: Learned, chunks: int) -> list[Figure]:
     noisy = rag.vectors[rows] + chance.normal(scale=0.02, size=(chunks, rag.vectors.shape[1])).astype(np.float32)
     sequences = [rag.index.lexical.of(int(row)) for row in rows]
     began = time.perf_counter()
-    index = Index(range(chunks), sequences, [to_bytes(vector) for vector in noisy], noisy.shape[1])
+    index = Index(_rag.Shelf([]), noisy.shape[1])
+    index.add(range(chunks), sequences, [to_bytes(vector) for vector in noisy])
     build_s = time.perf_counter() - began
     shelf = _rag.Shelf([rag.shelf.held[int(row)] for row in rows])
     finder, embedder = Finder(index, shelf, ranker), shipped()

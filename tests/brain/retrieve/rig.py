@@ -11,7 +11,6 @@ from farthing.brain.reading.words import terms
 from farthing.brain.retrieve.base import Passage
 from farthing.brain.retrieve.dense import to_bytes
 from farthing.brain.retrieve.finder import Finder
-from farthing.brain.retrieve.fold import fold
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import sequence
 from farthing.brain.retrieve.rank import shipped
@@ -58,7 +57,9 @@ def finder(passages: Sequence[Passage]) -> Finder:
     ids = [one.id for one in passages]
     sequences = [sequence([one.heading, *(one.text[start:end] for start, end in one.spans)]) for one in passages]
     vectors = [to_bytes(vector(f"{one.heading} {one.text}")) for one in passages]
-    return Finder(Index(ids, sequences, vectors, WIDTH, fold(ids, sequences, shelf)), shelf, shipped())
+    index = Index(shelf, WIDTH)
+    index.add(ids, sequences, vectors)
+    return Finder(index, shelf, shipped())
 
 
 def word_count(text: str) -> int:

@@ -53,8 +53,7 @@ class Finder:
 
     def nearest(self, vector: Floats) -> float:
         """Cosine of the chunk that is most like this; -1 where there is none."""
-        _, cosines = self._index.dense.nearest(vector, 1)
-        return float(cosines[0]) if len(cosines) else -1.0
+        return self._index.nearest(vector)
 
     def rank(self, text: str, vector: Floats) -> Ranked | None:
         """All candidates, ranked; `None`: the index is empty."""

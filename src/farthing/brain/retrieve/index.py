@@ -1,6 +1,7 @@
 """All passages of one collection of one tenant, searched by words and by meaning at once.
 
 Guarantees: an index holds one tenant's collection and nothing else, so no question can reach another's. Equal input, equal order.
+Passages come and go in place; what a question gets is what an index made anew would give it.
 Costs: see lexical.py and dense.py; a passage takes about 1 KB of memory besides its text, which stays in the store.
 """
 
@@ -8,15 +9,15 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from farthing.brain.retrieve.base import Shelf
 from farthing.brain.retrieve.dense import Dense
-from farthing.brain.retrieve.lexical import Codes, Floats, Lexical, Rows, best, codes
-
-Flags = npt.NDArray[np.bool_]
+from farthing.brain.retrieve.fold import Folds
+from farthing.brain.retrieve.lexical import Codes, Flags, Floats, Lexical, Rows, best, codes
 
 _DEPTH = 50  # best passages by words, and by meaning, that are looked at closer
 _RRF = 60.0
+_FEWEST_GONE = 1024
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -40,32 +41,60 @@ class Candidates(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """`ids[row]` is the passage's id in the store; rows in `folded` repeat another and are never given."""
+    """`ids[row]` is the passage's id in the store. Rows that are gone, or that repeat another, are never given. Not for two threads at once."""
 
-    def __init__(self, ids: Sequence[int], sequences: Sequence[Codes], vectors: Sequence[bytes], width: int, folded: Sequence[int] = ()) -> None:
-        self.ids = np.array(ids, np.int64)
-        self.lexical = Lexical(sequences)
-        self.dense = Dense(vectors, width)
-        self._folded = np.zeros(len(ids), np.bool_)
-        self._folded[list(folded)] = True
+    def __init__(self, shelf: Shelf, width: int) -> None:
+        self._shelf = shelf
+        self.ids: Rows = np.empty(0, np.int64)
+        self.lexical, self.dense, self._folds = Lexical([]), Dense([], width), Folds()
+        self._hidden: Flags = np.empty(0, np.bool_)
 
     @property
     def size(self) -> int:
-        return len(self.ids)
+        """Passages that are there, those that repeat another included."""
+        return len(self.ids) - int(self.lexical.gone.sum())
+
+    def add(self, ids: Sequence[int], sequences: Sequence[Codes], vectors: Sequence[bytes]) -> None:
+        """More passages; ids rise."""
+        self.ids = np.concatenate([self.ids, np.array(ids, np.int64)])
+        self.lexical.add(sequences)
+        self.dense.add(vectors)
+        self._folds.add(self.ids, sequences, ~self.lexical.gone, self._shelf)
+        self._hidden = self.lexical.gone | self._folds.folded
+
+    def drop(self, ids: Sequence[int]) -> None:
+        """These passages are there no longer. Their rows are given up when a third of all are such."""
+        rows = np.flatnonzero(np.isin(self.ids, np.array(ids, np.int64)))
+        self.lexical.drop(rows)
+        self._folds.drop(rows, ~self.lexical.gone, self.ids, self._shelf)
+        if len(self.ids) - self.size > max(_FEWEST_GONE, self.size // 2):
+            self._close_up()
+        self._hidden = self.lexical.gone | self._folds.folded
+
+    def _close_up(self) -> None:
+        rows = np.flatnonzero(~self.lexical.gone)
+        self.dense = Dense(self.dense.held(rows), self.dense.width)
+        self.lexical = Lexical([self.lexical.of(row) for row in rows.tolist()])
+        self._folds.keep(rows)
+        self.ids = self.ids[rows]
 
     def question(self, text: str, vector: Floats) -> Question:
         order = np.array(codes(text), np.uint32)
         once = np.unique(order)
         return Question(text, order, once, self.lexical.idf(once), vector.astype(np.float32))
 
+    def nearest(self, vector: Floats) -> float:
+        """Cosine of the passage that is most like this; -1 where there is none."""
+        _, cosines = self.dense.nearest(vector, 1, self._hidden)
+        return float(cosines[0]) if len(cosines) else -1.0
+
     def candidates(self, question: Question) -> Candidates:
         """The union of the best by words and by meaning."""
         scores = self.lexical.scores(question.terms, question.weights)
-        scores[self._folded] = 0
+        scores[self._hidden] = 0
         by_words = best(scores, _DEPTH)
         by_words = by_words[scores[by_words] > 0]
-        near, _ = self.dense.nearest(question.vector, _DEPTH + int(self._folded.sum() if self._folded.any() else 0))
-        near = near[~self._folded[near]][:_DEPTH]
+        near, _ = self.dense.nearest(question.vector, _DEPTH, self._hidden)
         rows = np.union1d(by_words, near)
         fused = np.zeros(len(rows), np.float32)
         for ranked in (by_words, near):

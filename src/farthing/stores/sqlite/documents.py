@@ -39,6 +39,7 @@ class IndexRow(msgspec.Struct, frozen=True, gc=False):
     """What an index in memory holds of a chunk."""
 
     id: int
+    document: int
     terms: bytes
     vector: bytes
 
@@ -161,15 +162,31 @@ class Documents:
                 return
             if found[1] != embedder:
                 run("DELETE FROM chunks WHERE collection = ?", (found[0],))
+                run("UPDATE documents SET chunks = 0 WHERE collection = ?", (found[0],))
             run("UPDATE documents SET digest = x'' WHERE collection = ?", (found[0],))
             run("UPDATE collections SET embedder = ?, chunking = ?, version = version + 1 WHERE id = ?", (embedder, chunking, found[0]))
 
-    def index_rows(self, tenant: str, collection: str) -> list[IndexRow]:
-        """All that an index is made of, in the order of their ids."""
-        sql = """SELECT id, terms, vector FROM chunks
-        WHERE collection = (SELECT id FROM collections WHERE tenant = ? AND name = ?) ORDER BY id"""
+    def standing(self, tenant: str, collection: str) -> dict[int, tuple[int, int]]:
+        """Version and number of chunks of each document that has any, by its id."""
         with self._reading():
-            return [IndexRow(*row) for row in patiently(self._connection, sql, (tenant, collection))]
+            sql = f"SELECT d.id, d.version, d.chunks FROM {_FROM} AND c.name = ? AND d.chunks > 0"
+            return {row[0]: (row[1], row[2]) for row in patiently(self._connection, sql, (tenant, collection))}
+
+    def index_rows(self, tenant: str, collection: str, documents: Sequence[int] | None = None) -> list[IndexRow]:
+        """What an index is made of, of all documents or of some, in the order of their ids."""
+        sql = """SELECT id, document, terms, vector FROM chunks
+        WHERE collection = (SELECT id FROM collections WHERE tenant = ? AND name = ?)"""
+        if documents is None:
+            return self._index_rows(f"{sql} ORDER BY id", (tenant, collection))
+        found: list[IndexRow] = []
+        for start in range(0, len(documents), _AT_ONCE):
+            some = tuple(documents[start : start + _AT_ONCE])
+            found += self._index_rows(f"{sql} AND document IN ({','.join('?' * len(some))})", (tenant, collection, *some))
+        return sorted(found, key=lambda row: row.id)
+
+    def _index_rows(self, sql: str, values: tuple[object, ...]) -> list[IndexRow]:
+        with self._reading():
+            return [IndexRow(*row) for row in patiently(self._connection, sql, values)]
 
     def chunks(self, tenant: str, collection: str, ids: Sequence[int]) -> list[StoredChunk]:
         """The chunks of these ids that are this tenant's and this collection's."""
