@@ -332,7 +332,7 @@ def ingest() -> list[Figure]:
             Path(folder, f"{number}.md").write_text("\n\n".join(f"# {row['title']}\n\n{row['text']}" for row in some))
         documents = Documents(config.Store(path=f"{folder}/d.db"))
         embedder = shipped()
-        embedder.embed_now("open")
+        embedder.embed_passages(["open"])
         before = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         report = Ingest(documents, embedder, config.Retrieve(), tenant="t", collection="c").add([Path(folder)])
         spent_s = time.process_time() - before[0] + resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before[1]

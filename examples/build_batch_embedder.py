@@ -4,8 +4,7 @@ Run: as examples/build_embedder.py, then python examples/build_batch_embedder.py
      (TEXTS.jsonl: {"title", "text"}, what the sizes of activations are read from; ../shared/data/rag/{hotpot500,xquad_en}/corpus.jsonl)
 
 The graph (`batch.onnx`, 0.3 MB) holds no large weight: it points into `model.onnx` beside it, and onnxruntime works its own form out when it opens
-it. Input: `ids`, int64 of (texts, tokens), texts of one length; output: `states`, float32 of (texts, tokens, 384), one vector a token. Their mean
-over a text, brought to length one, is what `model.onnx` gives, at a cosine of 0.998 (bench/embedder.py --batch).
+it. Input and output are those of `model.onnx`, and so is what it says, at a cosine of 0.997 (tests/models/embed/test_embedders.py).
 
 Weights are 8 bits with a scale per output, activations 8 bits with one fixed scale per product, so that a text has the same vector whatever
 goes beside it. What sticks out of the activations is divided out and multiplied into the weights first (SmoothQuant, arXiv 2211.10438, alpha 0.75).
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from build_embedder import BLOCK, EPSILON, HEADS, LAYERS, WIDTH, Floats, Graph, build, read_weights
+from build_embedder import BLOCK, EPSILON, HEADS, LAYERS, WIDTH, Floats, Graph, build, pool, read_weights
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -135,14 +134,16 @@ def batch_graph(shipped: Path, seen: Mapping[str, Seen]) -> onnx.ModelProto:
     graph = Pointing(shipped, seen)
     graph.keep("middle", np.array(128, np.float32))
     state = _embed(graph)
+    graph.add("Cast", ["mask"], "mask32", to=TensorProto.INT32)
     for layer in range(LAYERS):
-        state = _layer(graph, f"encoder.layer.{layer}", state, "states" if layer == LAYERS - 1 else f"state.{layer + 1}")
+        state = _layer(graph, f"encoder.layer.{layer}", state, f"state.{layer + 1}")
+    pool(graph, state)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "all-MiniLM-L6-v2, for many",
-            [helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])],
-            [helper.make_tensor_value_info("states", TensorProto.FLOAT, ["texts", "tokens", WIDTH])],
+            [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"]) for name in ("ids", "mask")],
+            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", WIDTH])],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", 19), helper.make_opsetid("com.microsoft", 1)],
@@ -168,8 +169,8 @@ def _layer(graph: Pointing, at: str, state: str, out: str) -> str:
     product = graph.product(state, f"{at}.attention")
     names = [f"{at}.{part}" for part in "qkv"]
     graph.add("Split", [product], names[0], more=(names[1], names[2]), axis=-1, num_outputs=3)
-    # Without a mask (texts of one length need none) onnxruntime takes its fast way through attention.
-    seen = graph.add("MultiHeadAttention", [*names, graph.point(f"{at}.attention.bias")], f"{at}.seen", domain="com.microsoft", num_heads=HEADS)
+    inputs = [*names, graph.point(f"{at}.attention.bias"), "mask32"]
+    seen = graph.add("MultiHeadAttention", inputs, f"{at}.seen", domain="com.microsoft", num_heads=HEADS)
     spoken = graph.product(seen, f"{at}.attention.output.dense")
     state = graph.added(spoken, f"{at}.attention.output", state, f"{at}.attended")
     wide = graph.product(state, f"{at}.intermediate")

@@ -99,7 +99,7 @@ def build(weights: Mapping[str, Floats], kind: str) -> onnx.ModelProto:
     graph.add("Cast", ["mask"], "mask32", to=TensorProto.INT32)
     for layer in range(LAYERS):
         state = _layer(graph, weights, layer, state)
-    _pool(graph, state)
+    pool(graph, state)
     sizes = ["texts", "tokens"]
     model = helper.make_model(
         helper.make_graph(
@@ -169,7 +169,7 @@ def _layer(graph: Graph, weights: Mapping[str, Floats], layer: int, state: str) 
     return _add_normalised(graph, weights, f"{at}.output", narrow, state, f"state.{layer + 1}")
 
 
-def _pool(graph: Graph, state: str) -> None:
+def pool(graph: Graph, state: str) -> None:
     """The mean over the tokens that count, brought to length one (so that dividing by their number can be left out)."""
     axis = graph.keep("axis1", np.array([1], np.int64))
     last = graph.keep("axis2", np.array([2], np.int64))

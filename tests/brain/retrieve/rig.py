@@ -33,7 +33,7 @@ class HashEmbedder:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def embed_many(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.texts += texts
         return np.stack([vector(text) for text in texts])
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farthing.core.call import Call, Reply
 from farthing.core.errors import ConfigError, UpstreamBroken
-from farthing.models.embed import LocalEmbedder, RemoteEmbedder, shipped
+from farthing.models.embed import LocalEmbedder, RemoteEmbedder, local, shipped
 
 # The first eight of 384 numbers of the published float model for this question, from an implementation in plain numpy.
 QUESTION = "How do I reset my password?"
@@ -55,6 +57,32 @@ def test_the_shipped_model_says_what_was_published() -> None:
     assert vector.shape == (384,)
     assert float(np.linalg.norm(vector)) == pytest.approx(1.0, abs=1e-5)
     assert vector[:8].tolist() == pytest.approx(PUBLISHED, abs=0.006)
+
+
+def test_the_graph_for_many_says_what_the_model_says_whatever_goes_beside_a_text() -> None:
+    texts = [QUESTION, "Goods may be returned within thirty days, unused and with their bill. " * 4, "Parking is free.", "Parking costs a lot."]
+    embedder = shipped()
+    rows = embedder.embed_passages(texts)
+    assert float((rows * embedder.embed_many(texts)).sum(axis=1).min()) > 0.99
+    assert np.allclose(rows[2], embedder.embed_passages([texts[2]])[0], atol=1e-5)
+
+
+def test_a_model_without_a_graph_for_many_embeds_passages_as_it_embeds_questions(tmp_path: Path) -> None:
+    folder = Path(local.__file__).parents[2] / "data" / "minilm"
+    for name in ("model.onnx", "vocab.txt"):
+        (tmp_path / name).symlink_to(folder / name)
+    embedder = LocalEmbedder(tmp_path / "model.onnx", tmp_path / "vocab.txt", name="alone")
+    assert np.allclose(embedder.embed_passages([QUESTION])[0], embedder.embed_now(QUESTION), atol=1e-6)
+
+
+@given(st.lists(st.integers(2, 256), max_size=40))
+def test_texts_go_together_that_are_about_as_long_each_once(lengths: list[int]) -> None:
+    found = list(local.batches(lengths))
+    assert sorted(place for some in found for place in some) == list(range(len(lengths)))
+    for some in found:
+        most = max(lengths[place] for place in some)
+        assert len(some) == 1 or len(some) * most <= 192
+        assert min(lengths[place] for place in some) >= 0.7 * most
 
 
 def test_meaning_is_nearer_than_words() -> None:

@@ -34,7 +34,7 @@ class Embeds(Protocol):
 
     id: str
 
-    def embed_many(self, texts: Sequence[str]) -> "NDArray[np.float32]": ...
+    def embed_passages(self, texts: Sequence[str]) -> "NDArray[np.float32]": ...
 
 
 class Report(msgspec.Struct):
@@ -111,19 +111,30 @@ class Ingest:
     def _embedded(self, cut: Sequence[Chunk], known: dict[bytes, Chunk]) -> Iterator[Chunk]:
         """The chunks with vectors: of what stood in the document before its own, of the rest fresh ones."""
         fresh = [chunk for chunk in cut if chunk.digest not in known]
-        texts = [f"{chunk.heading}. {chunk.text}" for chunk in fresh]
-        parts = [chunk.text[start:end] for chunk in fresh for start, end in chunk.spans]
-        began_s = time.perf_counter()
-        vectors = self._embedder.embed_many([*texts, *parts]) if fresh else None
-        self.report.embed_s += time.perf_counter() - began_s
+        vectors = self._vectors([text for chunk in fresh for text in (_whole(chunk), *_sentences(chunk))])
         self.report.embedded += len(fresh)
-        at, done = len(fresh), 0
         for chunk in cut:
             old = known.get(chunk.digest)
-            if old is not None or vectors is None:
-                assert old is not None
+            if old is not None:
                 yield msgspec.structs.replace(chunk, vector=old.vector, sentences=old.sentences)
                 continue
-            sentences = b"".join(to_bytes(vector) for vector in vectors[at : at + len(chunk.spans)])
-            yield msgspec.structs.replace(chunk, vector=to_bytes(vectors[done]), sentences=sentences)
-            at, done = at + len(chunk.spans), done + 1
+            sentences = b"".join(vectors[text] for text in _sentences(chunk))
+            yield msgspec.structs.replace(chunk, vector=vectors[_whole(chunk)], sentences=sentences)
+
+    def _vectors(self, texts: Sequence[str]) -> dict[str, bytes]:
+        """Each text once: chunks that overlap share sentences."""
+        once = list(dict.fromkeys(texts))
+        if not once:
+            return {}
+        began_s = time.perf_counter()
+        rows = self._embedder.embed_passages(once)
+        self.report.embed_s += time.perf_counter() - began_s
+        return {text: to_bytes(row) for text, row in zip(once, rows, strict=True)}
+
+
+def _whole(chunk: Chunk) -> str:
+    return f"{chunk.heading}. {chunk.text}"
+
+
+def _sentences(chunk: Chunk) -> list[str]:
+    return [chunk.text[start:end] for start, end in chunk.spans]
