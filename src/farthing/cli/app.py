@@ -2,7 +2,7 @@
 
 import typer
 
-from farthing.cli import audit, batch, cache, compare, config, demo, diet, docs, keys, quality, replay, report, router, serve
+from farthing.cli import audit, batch, cache, compare, config, demo, diet, docs, keys, local, quality, quantize, replay, report, router, serve
 
 app = typer.Typer(
     name="farthing",
@@ -20,12 +20,14 @@ app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("diet")(diet.diet)
 app.add_typer(batch.app, name="batch")
+app.command("quantize")(quantize.quantize)
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(docs.app, name="docs")
 app.add_typer(cache.app, name="cache")
 app.add_typer(router.app, name="router")
 app.add_typer(quality.app, name="quality")
+app.add_typer(local.app, name="local")
 
 
 @app.command("version")

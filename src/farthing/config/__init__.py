@@ -12,6 +12,7 @@ from farthing.config.context import PromptCache
 from farthing.config.endpoints import Caps, Endpoint
 from farthing.config.flows import Flow
 from farthing.config.limits import Check, Guard, GuardRow, Limits
+from farthing.config.local import Local
 from farthing.config.quality import Arm, Experiment, Quality, QualityShare, Sampling
 from farthing.config.route import AskedRoute, LearnedRoute, Match, Route, Rule
 from farthing.config.semantic import Semantic
@@ -38,6 +39,7 @@ __all__ = [
     "GuardRow",
     "LearnedRoute",
     "Limits",
+    "Local",
     "Log",
     "Match",
     "Model",
@@ -65,6 +67,7 @@ class Config(_Table, frozen=True):
     server: Annotated[Server, _key("Where the gateway listens.")] = Server()
     store: Annotated[Store, _key("Where it remembers.")] = Store()
     services: Annotated[dict[str, Service], _key("Model services by name.")] = {}
+    local: Annotated[dict[str, Local], _key("Models that run here, by name (`farthing local up`).")] = {}
     models: Annotated[dict[str, Model], _key("Model facts and prices by name.")] = {}
     tiers: Annotated[Tiers, _key("Cheap and expensive.")] = Tiers()
     route: Annotated[Route, _key("Routing rules.")] = Route()

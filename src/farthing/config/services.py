@@ -12,6 +12,7 @@ class Service(_Table, frozen=True):
 
     dialect: Annotated[Literal["openai", "anthropic", "recorded"], _key("What it speaks.")] = "openai"
     base_url: Annotated[str, _key("Base URL, with the version path: https://api.openai.com/v1")] = ""
+    local: Annotated[str | None, _key("Name under [local]: address and metrics page are those of the engine that runs here.")] = None
     api_key_env: Annotated[str | None, _key("Environment variable that holds its key; none for keyless local servers.")] = None
     auth: Annotated[
         Literal["bearer", "api-key", "x-api-key"], _key("Header that carries the key: Authorization: Bearer, api-key (Azure), x-api-key (Anthropic).")

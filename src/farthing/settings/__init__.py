@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.config import Config
 from farthing.core.errors import ConfigError
-from farthing.settings import checks, decode, environment
+from farthing.settings import checks, decode, environment, near
 
 FILE_NAME = "farthing.toml"
 FILE_VARIABLE = "FARTHING_CONFIG"
@@ -34,7 +34,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     file = find(path, environ)
     raw = decode.read(file) if file else {}
     source = str(file) if file else ""
-    config = decode.decode(raw, source)
+    config = near.addressed(decode.decode(raw, source))
     found = environment.fill(config, environ)
     _refuse(checks.mistakes(found.config), source or found.source)
     unset = checks.unset_variables(found.config, environ)

@@ -15,7 +15,16 @@ _NEEDS = {"openai": "base_url", "anthropic": "base_url", "recorded": "recordings
 
 def mistakes(config: Config) -> tuple[str, ...]:
     """Everything that would fail later, in the order of the file."""
-    return (*_services(config), *_names(config), *_rules(config), *_endpoints(config), *_quality(config), *_experiments(config), *_flows(config))
+    return (
+        *_local(config),
+        *_services(config),
+        *_names(config),
+        *_rules(config),
+        *_endpoints(config),
+        *_quality(config),
+        *_experiments(config),
+        *_flows(config),
+    )
 
 
 def unset_variables(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -27,8 +36,21 @@ def unset_variables(config: Config, environ: Mapping[str, str]) -> tuple[str, ..
     )
 
 
+def _local(config: Config) -> Iterator[str]:
+    """Engines that would fight for a port, and services that point at none."""
+    ports: dict[int, str] = {}
+    for name, engine in config.local.items():
+        if (other := ports.setdefault(engine.port, name)) != name:
+            yield f"local.{name}.port is {engine.port}, as local.{other}.port is. Give each a port of its own."
+    for name, service in config.services.items():
+        if service.local is not None and service.local not in config.local:
+            yield f"services.{name}.local names '{service.local}', which is not under [local]. {_choose(service.local, config.local)}"
+
+
 def _services(config: Config) -> Iterator[str]:
     for name, service in config.services.items():
+        if service.local is not None and service.local not in config.local:
+            continue
         needed = _NEEDS[service.dialect]
         if not getattr(service, needed):
             yield f"services.{name}.{needed} is missing; a service of dialect '{service.dialect}' needs it."
