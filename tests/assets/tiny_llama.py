@@ -51,7 +51,19 @@ def split() -> tuple[list[str], str, str]:
     for text in documents():
         lot = hashlib.sha256(text.encode()).digest()[0] % 20
         parts[lot if lot < 2 else 2].append(text)
-    return parts[2], "\n\n".join(parts[0])[:HELD_CHARS], "\n\n".join(parts[1])[:HELD_CHARS]
+    # Some topics are chapters of others: what was trained on, or calibrated with, is not asked for.
+    seen = _paragraphs(parts[2])
+    calibration = _without(parts[1], seen)
+    return parts[2], _without(parts[0], seen | _paragraphs([calibration])), calibration
+
+
+def _paragraphs(texts: list[str]) -> set[str]:
+    return {part.strip() for text in texts for part in text.split("\n\n")}
+
+
+def _without(texts: list[str], seen: set[str]) -> str:
+    kept = [part for text in texts for part in text.split("\n\n") if part.strip() not in seen]
+    return "\n\n".join(kept)[:HELD_CHARS]
 
 
 def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:

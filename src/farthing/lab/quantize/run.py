@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -237,24 +236,28 @@ def _stamp(spec: Spec, source: Path) -> str:
 def _workplace(work: Path, stamp: str) -> Generator[None]:
     """The folder of the work: kept when the run is stopped, gone when it is done or has failed. Raises `CannotQuantize` when it is in use."""
     work.mkdir(parents=True, exist_ok=True)
-    lock: Any = (work / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise CannotQuantize(f"Another run is at work in {work}. Wait for it, or give another --out.") from None
-    marked = work / "stamp"
-    if not marked.exists() or marked.read_text() != stamp:
-        for path in work.iterdir():
-            if path.name != "lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        marked.write_text(stamp)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotQuantize(f"Another run is at work in {work}. Wait for it, or give another --out.") from None
+        marked = work / "stamp"
+        if not marked.exists() or marked.read_text() != stamp:
+            _empty(work)
+            marked.write_text(stamp)
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         shutil.rmtree(work, ignore_errors=True)
-        raise
-    finally:
-        lock.close()
-    shutil.rmtree(work, ignore_errors=True)
+
+
+def _empty(work: Path) -> None:
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()

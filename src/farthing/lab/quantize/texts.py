@@ -29,7 +29,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 def evaluation(file: str | None) -> Evaluation:
     """A text file, JSON lines with prompt and answer, or Python's own topics. Raises `CannotQuantize`."""
     if file is None:
-        return Evaluation(_topics(0))
+        return Evaluation("\n\n".join(_topics(0)))
     text = _read(Path(file))
     if not text.lstrip().startswith("{"):
         return Evaluation(text)
@@ -39,13 +39,17 @@ def evaluation(file: str | None) -> Evaluation:
 
 def calibration(file: str | None) -> str:
     """A text file, or Python's own topics. Raises `CannotQuantize`."""
-    return _topics(1) if file is None else _read(Path(file))
+    if file is not None:
+        return _read(Path(file))
+    judged = set(_topics(0))
+    return "\n\n".join(part for part in _topics(1) if part not in judged)  # some topics are chapters of others
 
 
-def _topics(half: int) -> str:
+def _topics(half: int) -> list[str]:
+    """Paragraphs of every other topic."""
     from pydoc_data.topics import topics
 
-    return "\n\n".join(text for place, (_, text) in enumerate(sorted(topics.items())) if place % 2 == half)
+    return [part.strip() for place, (_, text) in enumerate(sorted(topics.items())) if place % 2 == half for part in text.split("\n\n")]
 
 
 def _read(file: Path) -> str:
