@@ -167,9 +167,9 @@ def print_table(title: str, figures: Sequence[Figure]) -> bool:
     print(f"\n{title}")
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
-        value = "none" if figure.value is None else f"{figure.value:,.1f}"
+        value = "none" if figure.value is None else f"{figure.value:,.{4 if figure.unit == 'x' else 1}f}"
         sign = "<=" if figure.at_most else ">="
-        goal = "reference" if figure.goal is None else f"goal {sign} {figure.goal:,.0f}"
+        goal = "reference" if figure.goal is None else f"goal {sign} {figure.goal:,.{2 if figure.unit == 'x' else 0}f}"
         verdict = "" if figure.goal is None else "MET" if figure.met else "MISSED"
         print(f"  {figure.name:<{width}}  {value:>10} {figure.unit:<5} {goal:<16} {verdict:<6} {figure.note}")
     return all(figure.met for figure in figures)

@@ -28,6 +28,9 @@ class Local(_Table, frozen=True):
         dict[str, str], _key("LoRA adapters by name: GGUF for llama.cpp (always on), folders for vLLM and SGLang (asked for by name).")
     ] = {}
     embeddings: Annotated[bool, _key("llama.cpp: serve /v1/embeddings, and nothing else.")] = False
+    pooling: Annotated[
+        Literal["model", "mean", "cls", "last"], _key("llama.cpp, embeddings: how the tokens' vectors become one; model: as its file says.")
+    ] = "model"
     slot_similarity: Annotated[
         float, _key("llama.cpp: least share of a prompt that a slot must hold already to be preferred for it.", ge=0, le=1)
     ] = 0.1

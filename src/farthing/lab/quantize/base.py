@@ -53,7 +53,8 @@ METHODS = {
         Method("gptq:w4a16", "compressed", 4.25, True, ("vllm", "sglang"), "4 bits in groups of 128, errors made good column by column (GPTQ)"),
         Method("awq:w4a16", "compressed", 4.25, True, ("vllm", "sglang"), "4 bits in groups of 128, channels that matter scaled up first (AWQ)"),
         Method("int8:w8a8", "compressed", 8.0, True, ("vllm", "sglang"), "weights and activations of 8 bits: integer arithmetic, for throughput"),
-        Method("rtn:w4a16", "compressed", 4.25, False, ("vllm", "sglang"), "4 bits, rounded to nearest: the reference that GPTQ and AWQ must beat"),
+        Method("rtn:w4a16", "compressed", 4.25, False, ("vllm", "sglang"), "4 bits, rounded to nearest: the reference that GPTQ must beat"),
+        Method("rtn:w4a16_asym", "compressed", 4.25, False, ("vllm", "sglang"), "the same with a zero point: the reference that AWQ must beat"),
     )
 }
 

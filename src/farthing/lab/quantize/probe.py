@@ -58,7 +58,7 @@ def measure(asked: Asked) -> Measured:
         right=tuple(right),
         prefill_tokens_per_s=prefill,
         decode_tokens_per_s=decode,
-        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        memory_bytes=_peak_bytes(),
         engine=asked.engine,
     )
 
@@ -74,6 +74,15 @@ def nll(logits: npt.NDArray[np.float32], tokens: Sequence[int], first: int) -> t
 def size_of(place: Path) -> int:
     """Bytes of a file, or of the weights in a folder."""
     return place.stat().st_size if place.is_file() else sum(file.stat().st_size for file in place.glob("*.safetensors"))
+
+
+def _peak_bytes() -> int:
+    """Most that this process held. Not `getrusage`: Linux hands the parent's peak down through fork and exec."""
+    try:
+        rows = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(rows["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _open(asked: Asked) -> Logits:

@@ -43,6 +43,7 @@ def _llama_server(name: str, local: Local) -> list[str]:
     command += ["--threads", str(local.threads)] if local.threads else []
     command += ["--n-gpu-layers", str(local.gpu_layers)] if local.gpu_layers is not None else []
     command += ["--embeddings"] if local.embeddings else []
+    command += ["--pooling", local.pooling] if local.pooling != "model" else []
     return command + [part for path in local.adapters.values() for part in ("--lora", path)] + list(local.arguments)
 
 

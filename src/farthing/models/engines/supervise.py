@@ -1,8 +1,8 @@
 """One engine, kept running: started, waited for, warmed, started again when it dies, drained at the end.
 
 Guarantees: `up` is told only when the engine has answered and its prompts are computed; an engine that dies is started again after 0.5, 1, 2, ... up
-to 30 s, and from 0.5 s again once it has lived a minute; one that has died five times before it answered is given up, with its last words; at the
-end running answers get `grace_s`, then SIGTERM, then SIGKILL. No process is left behind, even when we are killed (`launch.py`).
+to 30 s, and from 0.5 s again once it has lived a minute; one that never answered, or died five times in a row before it did, is given up with its
+last words; at the end running answers get `grace_s`, then SIGTERM, then SIGKILL. No process is left behind, even when we are killed (`launch.py`).
 Costs: a task and a pipe for each engine; a look at its health ten times a second while it starts, none afterwards.
 """
 
@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +28,7 @@ from farthing.models.fetch import Fetcher
 
 State = Literal["starting", "up", "died", "draining", "stopped"]
 Tell = Callable[[str, State, str], None]  # name, what it is now, more words
-Sleep = Callable[[float], "asyncio.Future[None]"]
+Sleep = Callable[[float], Awaitable[None]]
 
 _FIRST_S, _LONGEST_S, _TRIES, _SETTLED_S = 0.5, 30.0, 5, 60.0
 _ASK_EVERY_S, _TERM_S = 0.1, 10.0
@@ -41,12 +41,14 @@ class Deaths:
 
     in_a_row: int = 0
     before_answering: int = 0
+    has_answered: bool = False  # ever
 
     def after(self, lived_s: float, *, answered: bool) -> float | None:
         """Seconds to wait before the next start; `None`: give up."""
         self.in_a_row = 1 if answered and lived_s >= _SETTLED_S else self.in_a_row + 1
         self.before_answering = 0 if answered else self.before_answering + 1
-        if self.before_answering >= _TRIES:
+        self.has_answered |= answered
+        if self.before_answering >= (_TRIES if self.has_answered else 1):
             return None
         return min(_LONGEST_S, _FIRST_S * 2 ** (self.in_a_row - 1))
 
@@ -54,7 +56,7 @@ class Deaths:
 class Supervised:
     """One engine with its model."""
 
-    def __init__(self, name: str, local: Local, engine: Engine, *, clock: Clock, tell: Tell, first_try_only: bool = False) -> None:
+    def __init__(self, name: str, local: Local, engine: Engine, *, clock: Clock, tell: Tell, sleep: Sleep = asyncio.sleep) -> None:
         self.name = name
         self.local = local
         self._engine = engine
@@ -64,7 +66,7 @@ class Supervised:
         self._process: asyncio.subprocess.Process | None = None
         self._words: deque[str] = deque(maxlen=_LAST_LINES)
         self._stopping = False
-        self._tries = 1 if first_try_only else _TRIES
+        self._sleep = sleep
         self.up = asyncio.Event()
 
     @property
@@ -114,10 +116,10 @@ class Supervised:
         status = self._process.returncode or 0
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         delay = deaths.after(lived_s, answered=answered)
-        if delay is None or deaths.before_answering >= self._tries:
+        if delay is None:
             raise EngineFailed(f"{self._engine.name} for '{self.name}' {how} before it answered. Its last words:\n{self._telling_words()}")
         self._tell(self.name, "died", f"{how}; starting again in {delay:g} s")
-        await asyncio.sleep(delay)
+        await self._sleep(delay)
 
     async def _start(self) -> "asyncio.Task[None]":
         self._tell(self.name, "starting", self._engine.name)
@@ -148,7 +150,7 @@ class Supervised:
             if self._clock.monotonic() - began > self.local.ready_timeout_s:
                 text = f"{self._engine.name} for '{self.name}' did not answer within {self.local.ready_timeout_s:g} s."
                 raise EngineFailed(f"{text} Raise local.{self.name}.ready_timeout_s, or see its last words:\n{self._telling_words()}")
-            await asyncio.sleep(_ASK_EVERY_S)
+            await self._sleep(_ASK_EVERY_S)
         return False
 
     async def _warm(self) -> None:
@@ -172,7 +174,7 @@ class Supervised:
                 return
             if not any(float(value) for value in figure.findall(page)):
                 return
-            await asyncio.sleep(_ASK_EVERY_S)
+            await self._sleep(_ASK_EVERY_S)
 
     async def _end_process(self) -> None:
         process = self._process

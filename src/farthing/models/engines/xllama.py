@@ -39,6 +39,8 @@ def parameters(asked: Asked) -> Any:
         made.n_gpu_layers = local.gpu_layers
     if local.embeddings:
         made.embedding = True
+    if local.pooling != "model":
+        made.pooling_type = getattr(engine.llama_pooling_type, f"LLAMA_POOLING_TYPE_{local.pooling.upper()}")
     made.lora_adapters = [engine.CommonAdapterLoraInfo(path, 1.0) for path in local.adapters.values()]
     return made
 
