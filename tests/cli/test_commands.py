@@ -61,6 +61,8 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "diet",
         "docs",
         "quality",
+        "quantize",
+        "local",
         "version",
         "keys",
         "config",

@@ -26,8 +26,8 @@ def up(config: Config = None, model: Model = None, port: Port = 8081) -> None:
     import signal
 
     from farthing.core.clock import SystemClock
-    from farthing.models.engines.fleet import Fleet, plan
-    from farthing.models.engines.memory import memory_available
+    from farthing.models.local.fleet import Fleet, plan
+    from farthing.models.local.memory import memory_available
 
     planned = plan(_rows(config, model, port), memory_available())
     addresses = {one.name: one for one in planned}
@@ -50,9 +50,9 @@ def up(config: Config = None, model: Model = None, port: Port = 8081) -> None:
 @app.command("check")
 def check(config: Config = None, model: Model = None, port: Port = 8081) -> None:
     """Say what would be started and what it takes, without starting it."""
-    from farthing.models.engines.fleet import plan
-    from farthing.models.engines.memory import memory_available
-    from farthing.models.engines.rows import ENGINES
+    from farthing.models.local.fleet import plan
+    from farthing.models.local.memory import memory_available
+    from farthing.models.local.rows import ENGINES
 
     for engine in ENGINES.values():
         typer.echo(f"{engine.name:<13} {'installed' if engine.found() else f'missing: {engine.install}'}")

@@ -13,7 +13,7 @@ from farthing.lab.quantize.checkpoint import open_checkpoint
 from farthing.lab.quantize.convert import refuse_unsupported, to_gguf
 from farthing.lab.quantize.recipe import stored_bytes, tensor_type
 from farthing.lab.quantize.shrink import shrink
-from farthing.models.engines.gguf import read_head
+from farthing.models.local.gguf import read_head
 from tests.fakes.checkpoint import Size, write_checkpoint
 
 

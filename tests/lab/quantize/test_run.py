@@ -11,7 +11,7 @@ from farthing.lab.quantize import room, run
 from farthing.lab.quantize.base import METHODS, CannotQuantize, QualityLost, Spec, ToolMissing
 from farthing.lab.quantize.report import FILE, Report
 from farthing.lab.quantize.run import quantize
-from farthing.models.engines.gguf import read_head
+from farthing.models.local.gguf import read_head
 from tests.fakes.checkpoint import Size, write_checkpoint
 
 TEXT = "the cat sat on the mat, and the dog looked at the cat. " * 40

@@ -11,7 +11,7 @@ from farthing.lab.statistics import Estimate
 Family = Literal["gguf", "compressed"]
 
 GGUF_INSTALL = "pip install 'farthing[local]'"
-TORCH_INSTALL = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu && pip install 'farthing[quantize]'"
+TORCH_INSTALL = "pip install 'farthing[quantize]' (without a GPU install the CPU build of torch 2.13.0 first, or gigabytes of CUDA follow)"
 
 
 class CannotQuantize(FarthingError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farthing.lab.quantize.base import CannotQuantize, Method
-from farthing.models.engines.memory import memory_available
+from farthing.models.local.memory import memory_available
 
 _GIB = 1024**3
 _RUNTIME = _GIB // 8  # bytes that a measuring process holds beside the model

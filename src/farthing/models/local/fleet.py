@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from farthing.config import Local
 from farthing.core.clock import Clock
-from farthing.models.engines.errors import ModelUnusable, PortTaken
-from farthing.models.engines.memory import estimate, refuse_shortage, shape_of
-from farthing.models.engines.rows import Engine, choose
-from farthing.models.engines.supervise import Supervised, Tell
+from farthing.models.local.errors import ModelUnusable, PortTaken
+from farthing.models.local.memory import estimate, refuse_shortage, shape_of
+from farthing.models.local.rows import Engine, choose
+from farthing.models.local.supervise import Supervised, Tell
 
 
 @dataclass(frozen=True, slots=True)

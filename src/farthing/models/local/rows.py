@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from farthing.config import Local
-from farthing.models.engines.errors import EngineMissing, ModelUnusable
+from farthing.models.local.errors import EngineMissing, ModelUnusable
 
 Format = Literal["gguf", "checkpoint"]
 
@@ -33,7 +33,7 @@ class Engine:
 
 def _xllamacpp(name: str, local: Local) -> list[str]:
     asked = msgspec.json.encode({"name": name, "local": local}).decode()
-    return [sys.executable, "-m", "farthing.models.engines.xllama", asked]
+    return [sys.executable, "-m", "farthing.models.local.xllama", asked]
 
 
 def _llama_server(name: str, local: Local) -> list[str]:

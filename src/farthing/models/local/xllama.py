@@ -1,4 +1,4 @@
-"""llama.cpp's server in a process of ours, from the `xllamacpp` wheel: `python -m farthing.models.engines.xllama '{"name": ..., "local": {...}}'`.
+"""llama.cpp's server in a process of ours, from the `xllamacpp` wheel: `python -m farthing.models.local.xllama '{"name": ..., "local": {...}}'`.
 
 The wheel carries the whole C++ server (continuous batching, schema-bound output, metrics) and no program to start it with; this is the program.
 """

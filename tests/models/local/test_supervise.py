@@ -12,11 +12,11 @@ import pytest
 
 from farthing.config import Local
 from farthing.core.clock import SystemClock
-from farthing.models.engines import supervise
-from farthing.models.engines.errors import EngineFailed
-from farthing.models.engines.fleet import Fleet, Planned
-from farthing.models.engines.rows import Engine
-from farthing.models.engines.supervise import Deaths, Supervised
+from farthing.models.local import supervise
+from farthing.models.local.errors import EngineFailed
+from farthing.models.local.fleet import Fleet, Planned
+from farthing.models.local.rows import Engine
+from farthing.models.local.supervise import Deaths, Supervised
 from tests.fakes.gateway import free_port
 
 FAKE = Path(__file__).parents[2] / "fakes" / "engine.py"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from farthing.config import Local
-from farthing.models.engines.errors import ModelUnusable, NoRoom
-from farthing.models.engines.gguf import read_head
+from farthing.models.local.errors import ModelUnusable, NoRoom
+from farthing.models.local.gguf import read_head
 
 GIB = 1024**3
 _BESIDE = 96 * 1024**2  # bytes: the process, its compute buffers for a small model

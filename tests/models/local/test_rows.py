@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from farthing.config import Local
-from farthing.models.engines import rows
-from farthing.models.engines.errors import EngineMissing, ModelUnusable, NoRoom, PortTaken
-from farthing.models.engines.fleet import plan, refuse_taken
-from farthing.models.engines.gguf import read_head
-from farthing.models.engines.memory import Shape, estimate, memory_available, refuse_shortage, shape_of
-from farthing.models.engines.rows import ENGINES, choose
+from farthing.models.local import rows
+from farthing.models.local.errors import EngineMissing, ModelUnusable, NoRoom, PortTaken
+from farthing.models.local.fleet import plan, refuse_taken
+from farthing.models.local.gguf import read_head
+from farthing.models.local.memory import Shape, estimate, memory_available, refuse_shortage, shape_of
+from farthing.models.local.rows import ENGINES, choose
 from tests.fakes.checkpoint import write_checkpoint
 from tests.fakes.gateway import free_port
 from tests.lab.quantize.test_gguf import _wide
@@ -49,7 +49,7 @@ def test_llama_server_s_options_stand_where_they_are_set() -> None:
 
 
 def test_the_wheel_s_server_gets_the_same(file: Path) -> None:
-    from farthing.models.engines.xllama import Asked, parameters
+    from farthing.models.local.xllama import Asked, parameters
 
     local = Local(model=str(file), port=9, context_tokens=512, slots=3, threads=1, gpu_layers=0, slot_similarity=0.5, adapters={"poet": "a.gguf"})
     made = parameters(Asked("x", local))

@@ -22,9 +22,9 @@ from farthing.config import Local
 from farthing.core.clock import Clock
 from farthing.core.errors import Upstream
 from farthing.core.web import WebReply, WebRequest
-from farthing.models.engines.errors import EngineFailed
-from farthing.models.engines.rows import Engine
 from farthing.models.fetch import Fetcher
+from farthing.models.local.errors import EngineFailed
+from farthing.models.local.rows import Engine
 
 State = Literal["starting", "up", "died", "draining", "stopped"]
 Tell = Callable[[str, State, str], None]  # name, what it is now, more words
@@ -123,7 +123,7 @@ class Supervised:
 
     async def _start(self) -> "asyncio.Task[None]":
         self._tell(self.name, "starting", self._engine.name)
-        command = [sys.executable, "-m", "farthing.models.engines.launch", *self._engine.command(self.name, self.local)]
+        command = [sys.executable, "-m", "farthing.models.local.launch", *self._engine.command(self.name, self.local)]
         # A session of its own: Ctrl-C in the terminal reaches us alone, and we drain.
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True

@@ -1,4 +1,4 @@
-"""Start a program that ends when we do: `python -m farthing.models.engines.launch PROGRAM ARGUMENT...`.
+"""Start a program that ends when we do: `python -m farthing.models.local.launch PROGRAM ARGUMENT...`.
 
 A supervisor that is killed (kill -9, out of memory) cannot stop its engines; the kernel does, because this asks it to before it becomes the program.
 """
