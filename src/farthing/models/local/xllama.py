@@ -61,8 +61,8 @@ def main() -> None:
     try:
         server = engine.Server(parameters(asked))
     except RuntimeError as fault:
-        print(f"llama.cpp did not start: {fault}", file=sys.stderr, flush=True)
-        os._exit(1)
+        # A plain exit: llama.cpp writes its log in a thread of its own, and says there what was wrong.
+        raise SystemExit(f"llama.cpp did not start: {fault}") from None
     stop.wait()
     del server
     os._exit(0)  # its threads would be waited for
