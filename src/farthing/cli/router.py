@@ -60,7 +60,7 @@ def train(
     screen = console()
     for line in (*card_lines(made.header), *notes, *made.notes):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
-    screen.print(f"\ncost at {floor:.0%} of the expensive model's quality, best cut in hindsight, out of fold:")
+    screen.print(f"\ncost at {floor * 100:g}% of the expensive model's quality, best cut in hindsight, out of fold:")
     for name, cost, recovered in comparison(made):
         screen.print(f"  {name:<12} {cost:>7}{f'   APGR {recovered}' if recovered else ''}", markup=False, highlight=False)
     screen.print(f"\n{made.took_s:.0f} s. Written: {out}, {card}. In place with: farthing router promote {out}", highlight=False, soft_wrap=True)

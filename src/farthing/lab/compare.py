@@ -32,6 +32,7 @@ class Columns(msgspec.Struct):
     score: list[float | None]
     cache: list[str]
     outcome: list[str]
+    robust_score: list[float | None] = []  # absent from replays of older versions
 
 
 class DoubtOf(msgspec.Struct):
@@ -189,6 +190,7 @@ _MEASURES = (
     _Measure("cost per run", "USD", _usd, per_run=True, estimated=True),
     _Measure("latency", "ms", lambda columns: _floats(columns.latency_ms)),
     _Measure("quality", "", lambda columns: _floats(columns.score)),
+    _Measure("quality off policy", "", lambda columns: _floats(columns.robust_score or [None] * len(columns.score))),
     _Measure("answered", "", _answered),
     _Measure("cache hits", "", _hits),
 )

@@ -4,7 +4,9 @@ import gzip
 import io
 import json
 import random
+import sqlite3
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,17 @@ def test_the_ledger_with_and_without_text(tmp_path: Path) -> None:
     assert (bare.turns, bare.answer, bare.cost_usd, bare.latency_s) == ((), None, Decimal("0.00006"), 0.1)
     assert (full.turns, full.answer, full.cost_usd) == ((Turn("system", samples.SYSTEM), Turn("user", samples.QUESTION)), samples.ANSWER, None)
     assert logs.counts.formats == {"Farthing ledger": 2}
+
+
+def test_the_ledger_says_how_likely_a_choice_was_and_how_its_answer_was_judged(tmp_path: Path) -> None:
+    chosen = [{"lever": "route", "action": "cheap", "reason": "learned", "propensity": 0.04}, {"lever": "check", "action": "passed", "reason": "x"}]
+    path = write(tmp_path / "farthing.db", [{"decisions": json.dumps(chosen)}, {}])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        rows = [("req_0", 1.0, "judge", 0.5), ("req_0", 2.0, "feedback", 1.0), ("req_0", 3.0, "shadow", None)]
+        connection.executemany("INSERT INTO judgements (request_id, judged_at, source, score) VALUES (?, ?, ?, ?)", rows)
+    explored, certain = open_logs([path])
+    assert (explored.propensity, explored.score) == (0.04, 0.75)
+    assert (certain.propensity, certain.score) == (None, None)
 
 
 def test_parquet_of_any_format(tmp_path: Path) -> None:

@@ -43,3 +43,4 @@ class LoggedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_tools: bool = False
     cache: str | None = None  # how a gateway's cache served it, where the log says
     score: float | None = None  # graded quality, 0 to 1
+    propensity: float | None = None  # the chance with which the model was chosen, where chance had a part

@@ -137,7 +137,9 @@ def _sqlite(path: str) -> Iterator[Block]:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({ledger.TABLE})")]
             if "cost_picousd" not in columns:
                 raise Unreadable(f"a SQLite file without Farthing's table '{ledger.TABLE}'")
-            rows = connection.execute(f"SELECT * FROM {ledger.TABLE} ORDER BY received_at, rowid")
+            judged = any(connection.execute(f"PRAGMA table_info({ledger.VERDICTS})"))
+            columns.append(ledger.SCORE)
+            rows = connection.execute(f"SELECT *, {ledger.JUDGED if judged else 'NULL'} FROM {ledger.TABLE} ORDER BY received_at, rowid")
             first = 1
             while some := rows.fetchmany(ROWS):
                 yield Block(path, "rows", first, [dict(zip(columns, row, strict=True)) for row in some])

@@ -14,6 +14,10 @@ from farthing.lab.logs.record import Record
 name = "Farthing ledger"
 looks_for = "request_id, run_id, cost_picousd (table requests of farthing.db)"
 TABLE = "requests"
+SCORE = "judged_score"
+# The mean verdict on each answer, where the store has verdicts.
+VERDICTS = "judgements"
+JUDGED = f"(SELECT avg(score) FROM {VERDICTS} WHERE {VERDICTS}.request_id = {TABLE}.request_id)"
 
 _DIALECTS = frozenset(each.value for each in Dialect)
 _TURN = re.compile(r"(?:^|\n\n)(system|developer|user|assistant|tool|function): ")
@@ -56,6 +60,8 @@ def read(record: Record, source: str) -> Iterable[LoggedCall]:
             error_code=record.text("error_code"),
             stream=bool(record.flag("stream")),
             cache=record.text("cache"),
+            score=record.number(SCORE),
+            propensity=_propensity(record),
         ),
     )
 
@@ -65,6 +71,14 @@ def _turns(prompt: str) -> tuple[Turn, ...]:
     marks = list(_TURN.finditer(prompt))
     ends = [*(mark.start() for mark in marks[1:]), len(prompt)][: len(marks)]
     return tuple(Turn(mark[1], prompt[mark.end() : end]) for mark, end in zip(marks, ends, strict=True))
+
+
+def _propensity(record: Record) -> float | None:
+    """Of the routing decision that stood."""
+    if "propensity" not in (record.text("decisions") or ""):
+        return None
+    chances = [one.number("propensity") for one in record.children("decisions") if one.text("lever") == "route"]
+    return next((chance for chance in reversed(chances) if chance is not None and 0 < chance <= 1), None)
 
 
 def _seconds(millis: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What became of every request, in columns: 40 bytes a request and configuration, so that millions fit.
 
-The seam for off-policy estimates: beside what a configuration chose (`target`) stands what the log chose (the lane "as logged", with its cost,
-latency and score), request by request and in the same order; a propensity would be one more column.
+Beside what a configuration chose stands what the log chose (the lane "as logged", with its cost, latency and score), request by request and in the
+same order; with the chance of the logged choice (`Requests.propensity`) that gives off-policy estimates (`worth`).
 """
 
 from array import array
@@ -81,8 +81,12 @@ class Requests:
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.runs = array("L")
+        self.endpoints = array("L")  # codes of `Names.words`
+        self.propensity = array("d")  # of the logged choice; 1 where chance had no part
 
-    def extend(self, other: "Requests", runs: Sequence[int]) -> None:
-        """Those of another part of the log behind these; `runs[code]` is our code for one of its runs."""
+    def extend(self, other: "Requests", runs: Sequence[int], words: Sequence[int]) -> None:
+        """Those of another part of the log behind these; `runs[code]` and `words[code]` are our codes for its runs and words."""
         self.ids.extend(other.ids)
         self.runs.extend(runs[code] for code in other.runs)
+        self.endpoints.extend(words[code] for code in other.endpoints)
+        self.propensity.extend(other.propensity)

@@ -14,6 +14,7 @@ import msgspec
 from farthing.core.money import format_usd
 from farthing.lab.replay.figures import Figures
 from farthing.lab.replay.run import LaneResult, Replay
+from farthing.lab.replay.worth import robust_scores
 
 FORMAT = "farthing-replay/1"
 
@@ -43,7 +44,11 @@ def document(found: Replay, lanes: list[Figures]) -> dict[str, Any]:
             "out_of_order": intake.late,
         },
         "lanes": [_lane(result, figures, found) for result, figures in zip(found.lanes, lanes, strict=True)],
-        "requests": {"id": found.requests.ids, "run": _words(found.requests.runs, found.names.runs.values)},
+        "requests": {
+            "id": found.requests.ids,
+            "run": _words(found.requests.runs, found.names.runs.values),
+            "propensity": list(found.requests.propensity),
+        },
     }
 
 
@@ -72,6 +77,7 @@ def _lane(result: LaneResult, figures: Figures, found: Replay) -> dict[str, Any]
             "outcome": _words(columns.outcome, words),
             "model": _words(columns.model, words),
             "tier": _words(columns.tier, words),
+            "robust_score": robust_scores(result, found),
         },
     }
 

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farthing.core.money import from_picousd
+from farthing.lab.offpolicy import Worth
 from farthing.lab.replay.columns import Columns
 from farthing.lab.replay.run import LaneResult, Replay
+from farthing.lab.replay.worth import worth_of
 from farthing.lab.statistics import Estimate, ratio, sums_by, wilson
 
 _Z = 1.959963984540054
@@ -69,6 +71,7 @@ class Figures(msgspec.Struct, frozen=True):
     unchecked: int
     unmended: int
     dieted: int
+    worth: Worth | None = None  # of its choices, by the log's chances; None: the log has none
     frontier: bool = False  # no other lane is cheaper and at least as good
 
     @property
@@ -116,6 +119,7 @@ def lane_figures(lane: LaneResult, found: Replay) -> Figures:
         unchecked=lane.unchecked,
         unmended=lane.unmended,
         dieted=lane.dieted,
+        worth=None if lane is found.lanes[0] else worth_of(lane, found),
     )
 
 

@@ -27,7 +27,7 @@ from farthing.lab.replay.asked import Asked, inbound_of, unread_signals
 from farthing.lab.replay.book import MemoryBook
 from farthing.lab.replay.columns import UNKNOWN_COST, Columns, Names
 from farthing.lab.replay.fit import Fit, plain, same_model
-from farthing.lab.replay.stage import dialects_by_service, with_logged_models
+from farthing.lab.replay.stage import dialects_by_service, unexplored, with_logged_models
 from farthing.lab.replay.virtual import LogClock, VirtualLoop
 from farthing.models.tokens import TokenCounter
 
@@ -82,7 +82,7 @@ class Lane:
         self._shared = shared
         self._word = shared.names.words.of
         self._scores: dict[str, float] = {}
-        staged = with_logged_models(config, shared.fit.models)
+        staged = unexplored(with_logged_models(config, shared.fit.models))
         self.models = LoggedModels(shared.fit, shared.tokens, shared.loop, dialects_by_service(config))
         self.house = shared.build(
             staged,

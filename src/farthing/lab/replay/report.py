@@ -7,7 +7,7 @@ from farthing.core.errors import ConfigError
 from farthing.lab.replay.document import as_json, moment
 from farthing.lab.replay.figures import Figures, Quality
 from farthing.lab.replay.run import Replay
-from farthing.lab.replay.table import LATENCY, ROWS, caveats, read_lines
+from farthing.lab.replay.table import LATENCY, ROWS, caveats, read_lines, worth_lines
 from farthing.lab.statistics import Estimate
 from farthing.page import Bars, Block, Column, Dot, Frontier, Group, Note, Page, Section, Table, Text, mark_best, render
 
@@ -42,7 +42,7 @@ def as_html(found: Replay, lanes: list[Figures]) -> bytes:
     sections = [
         Section("Cost against quality", list(_frontier(lanes))),
         Section("Every configuration", [_table(lanes)]),
-        Section("What these figures rest on", [Text(line) for line in (*read_lines(found), *caveats(found, lanes))]),
+        Section("What these figures rest on", [Text(line) for line in (*read_lines(found), *worth_lines(lanes), *caveats(found, lanes))]),
     ]
     if any(lane.latency.known for lane in lanes):
         said = "Of the answered requests whose time is known; the gateway's own time is not in it."

@@ -49,7 +49,7 @@ class Replay(msgspec.Struct):
         self.intake.merge(other.intake)
         words = [self.names.words.of(word) for word in other.names.words.values]
         runs = [self.names.runs.of(run) for run in other.names.runs.values]
-        self.requests.extend(other.requests, runs)
+        self.requests.extend(other.requests, runs, words)
         for mine, theirs in zip(self.lanes, other.lanes, strict=True):
             mine.columns.extend(theirs.columns, words)
             mine.unchecked += theirs.unchecked
@@ -90,6 +90,8 @@ def replay(logs: Iterable[LoggedCall], plan: Plan, fit: Fit, start_s: float, tok
         for asked in found.intake.read(logs):
             found.requests.ids.append(asked.id)
             found.requests.runs.append(names.runs.of(asked.run))
+            found.requests.endpoints.append(names.words.of(asked.endpoint))
+            found.requests.propensity.append(asked.call.propensity or 1.0)
 
             def arrive(asked: Asked = asked) -> None:
                 logged.note(asked)

@@ -28,6 +28,12 @@ def with_logged_models(config: Config, logged: Iterable[tuple[str | None, str]])
     return msgspec.structs.replace(config, services=services, models=models)
 
 
+def unexplored(config: Config) -> Config:
+    """The router without its exploration: what is replayed is what it would choose, and the log's own draws must not be drawn again."""
+    learned = msgspec.structs.replace(config.route.learned, explore=0.0)
+    return msgspec.structs.replace(config, route=msgspec.structs.replace(config.route, learned=learned))
+
+
 def dialects_by_service(config: Config) -> dict[str, frozenset[Dialect]]:
     """What the configured services speak. One that the log alone names spoke what it was asked in."""
     return {name: dialects_of(service) for name, service in config.services.items()}

@@ -9,10 +9,12 @@ from farthing.core.money import format_usd
 from farthing.lab.replay.document import moment
 from farthing.lab.replay.figures import Figures
 from farthing.lab.replay.run import Replay
+from farthing.lab.statistics import Estimate
 
 UNKNOWN = "-"
 LATENCY = "latency ms P50 / P90 / P99"
 _SHOWN = 4
+_COVERED = 0.99
 _BASIS = {
     "logged": "the logged answer itself",
     "recorded": "a recorded answer of that model to the same prompt",
@@ -30,7 +32,7 @@ def print_replay(found: Replay, lanes: list[Figures], console: Console) -> None:
     if not found.requests.ids:
         return
     console.print(lanes_table(lanes))
-    for line in (*frontier_lines(lanes), *caveats(found, lanes)):
+    for line in (*frontier_lines(lanes), *worth_lines(lanes), *caveats(found, lanes)):
         console.print(line, highlight=False, markup=False)
 
 
@@ -64,6 +66,21 @@ def frontier_lines(lanes: list[Figures]) -> Iterator[str]:
     yield "frontier (cheapest first; * no other is cheaper and as good):"
     for cost, quality, lane in sorted(known, key=lambda point: (point[0].value, -point[1].mean)):
         yield f"  {'*' if lane.frontier else ' '} {cost.value * 1000:>12.6f} USD per 1K   quality {quality.mean:.4f}   {lane.name}"
+
+
+def worth_lines(lanes: list[Figures]) -> Iterator[str]:
+    """Quality of each configuration's choices by the log's chances."""
+    known = [(lane.name, lane.worth) for lane in lanes if lane.worth is not None]
+    if known:
+        yield f"quality off policy, from {known[0][1].rewarded:,} graded requests of which chance chose some (95 % intervals over runs):"
+    for name, found in known:
+        gap = f"; {1 - found.covered:.1%} could not have gone that way in the log: a guess there" if found.covered < _COVERED else ""
+        shown = f"doubly robust {_estimate(found.doubly_robust)}, inverse propensity {_estimate(found.inverse_propensity)}"
+        yield f"  {name}: {shown}, resting on {found.effective:,.0f} requests{gap}"
+
+
+def _estimate(found: Estimate | None) -> str:
+    return UNKNOWN if found is None else f"{found.value:.4f}{interval(found.low, found.high, lambda share: f'{share:.4f}')}"
 
 
 def caveats(found: Replay, lanes: list[Figures]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def card_lines(header: Header) -> list[str]:
 
 def promise_line(endpoint: str, promise: Promise) -> str:
     where = "all endpoints without grades of their own" if endpoint == "*" else f"endpoint {endpoint}"
-    return f"{where}: {promise.way}, floor {promise.floor:.0%}: {promise.reason}"
+    return f"{where}: {promise.way}, floor {promise.floor * 100:g}%: {promise.reason}"
 
 
 def comparison(trained: Trained) -> list[tuple[str, str, str]]:
@@ -50,7 +50,7 @@ def page(trained: Trained) -> str:
     stats = Stats(
         (
             Stat("Graded prompts", f"{header.labels:,}"),
-            Stat("Floor", f"{first.floor:.0%}", f"of {header.reference}"),
+            Stat("Floor", f"{first.floor * 100:g}%", f"of {header.reference}"),
             Stat("Expected cost", f"{first.cost_ratio:.0%}", "of expensive-always"),
             Stat("Chosen", f"{header.kind}, {first.way}"),
         )

@@ -57,4 +57,4 @@ def _line(endpoint: str, promise: Promise | None, found: Gaps, scores: Floats, c
     z = promise.floor * scores[:, 1] - answers
     verdict = "kept" if ratio >= promise.floor else "below, within chance" if p_value(-z, 1.0) > 0.05 else "BROKEN"
     cost = "" if np.isnan(costs).any() else f" at {spent(result, costs).sum() / costs[:, 1].sum():.1%} of the cost"
-    return f"{where}: {ratio:.1%} of the expensive model's quality{cost}; floor {promise.floor:.0%}: {verdict}"
+    return f"{where}: {ratio:.1%} of the expensive model's quality{cost}; floor {promise.floor * 100:g}%: {verdict}"

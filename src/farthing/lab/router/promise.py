@@ -55,7 +55,9 @@ def promise(gaps: Gaps, scores: Floats, costs: Floats, terms: Terms, *, name: st
     answers = served(chosen.found, scores)
     least = least_ratio(lambda floor: floor * scores[:, 1] - answers, 1.2, confidence=terms.confidence, bound=terms.bound)
     ratio, labels = float(answers.sum() / scores[:, 1].sum()), len(scores)
-    reason = f"{ratio:.1%} of the expensive model's quality measured on {labels} prompts, at least {least:.1%} with {terms.confidence:.0%} confidence"
+    reason = (
+        f"{ratio:.1%} of the expensive model's quality measured on {labels} prompts, at least {least:.1%} with {terms.confidence * 100:g}% confidence"
+    )
     return Promise(
         floor=terms.floor, confidence=terms.confidence, labels=labels, way=way, dials=chosen.dials, quality_ratio=ratio, least_ratio=least,
         cost_ratio=chosen.cost, reason=f"{reason}, at {chosen.cost:.0%} of its cost",
@@ -112,10 +114,10 @@ def _expensive(settings: list[Setting], losses: list[Floats], scores: Floats, te
     labels = len(scores)
     needed = labels_needed(settings, losses)
     if needed is None:
-        reason = f"no setting saves anything on {name} while keeping {terms.floor:.0%} of the expensive model's quality"
+        reason = f"no setting saves anything on {name} while keeping {terms.floor * 100:g}% of the expensive model's quality"
     else:
         wanted = max(needed, labels + 1)
-        reason = f"{labels} graded prompts are too few to promise {terms.floor:.0%} with {terms.confidence:.0%} confidence; about {wanted} may do"
+        reason = f"{labels} graded prompts are too few to promise {terms.floor * 100:g}% with {terms.confidence * 100:g}% confidence; about {wanted} may do"
     return Promise(
         floor=terms.floor, confidence=terms.confidence, labels=labels, way="expensive", dials=None, quality_ratio=1.0, least_ratio=1.0,
         cost_ratio=1.0, reason=f"{reason}; all of it goes to the expensive tier",

@@ -121,7 +121,7 @@ class LearnedRouter:
         header = self.header
         cheap = scored.gap <= dials.before
         odds = f"{header.cheap} {scored.quality[CHEAP]:.2f}, {header.reference} {scored.quality[REFERENCE]:.2f}"
-        line = f"{odds}: gap {scored.gap:.3f} {'<=' if cheap else '>'} {dials.before:.3f} (floor {promise.floor:.0%}, {promise.labels} graded)"
+        line = f"{odds}: gap {scored.gap:.3f} {'<=' if cheap else '>'} {dials.before:.3f} (floor {promise.floor * 100:g}%, {promise.labels} graded)"
         propensity = 1.0
         if not cheap:
             cheap, propensity = self._explores(scored.gap, promise, request_id)
@@ -151,7 +151,7 @@ class LearnedRouter:
         gap = float(loss[0, pool.columns[best]])
         line = (
             f"{odds}: {header.candidates[best]} loses {gap:.3f} at {pool.cost_ratios[best]:.0%} of the cost, {total[best]:.3f} in all against "
-            f"{total[runner_up]:.3f} for {header.candidates[runner_up]} (floor {promise.floor:.0%}, {promise.labels} graded){explored}"
+            f"{total[runner_up]:.3f} for {header.candidates[runner_up]} (floor {promise.floor * 100:g}%, {promise.labels} graded){explored}"
         )
         tier = "expensive" if best == last else "cheap"
         return Judged(tier, line, header.candidates[best], gap=gap, propensity=propensity, margin=abs(float(total[runner_up] - total[best])))
