@@ -1,5 +1,6 @@
 """What `farthing diet` tells a person: the rules' own work, and advice that a text could take without meaning less."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from farthing.cli.app import app
-from farthing.config import Diet
+from farthing.config import Diet, Lossy
+from farthing.core.errors import ConfigError
+from farthing.core.request import Dialect
 from farthing.core.usage import Rate
-from farthing.lab.diet import diff, explain, lint, worth_usd
+from farthing.lab.diet import dialect_of, diff, explain, explain_document, explain_lossy, lint, only_advice, worth_usd
 from farthing.models.tokens import TokenCounter
 
 COUNTER = TokenCounter()
@@ -79,3 +82,64 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content:
     done = CliRunner().invoke(app, ["diet", str(tmp_path / name)])
     assert done.exit_code != 0
     assert name in str(done.exception)
+
+
+def test_what_changes_with_every_request_belongs_at_the_end() -> None:
+    prompt = "Today is 2026-11-25.\nYou answer for {{user_name}}.\nBe brief.\nRequest 2026-11-25T10:00"
+    found = [one for one in lint(prompt, count) if one.kind == "volatile"]
+    assert [(one.line, one.now) for one in found] == [(1, "2026-11-25"), (2, "{{user_name}}")]  # the last line may change
+    assert not [one for one in lint("Be brief.\nNever invent {numbers}.\nAnswer.", count) if one.kind == "volatile"]
+
+
+def test_only_advice_changes_nothing() -> None:
+    found = only_advice(PROMPT, count)
+    assert (found.after, found.trims) == (PROMPT, ())
+    assert found.advice
+
+
+LOSSY = Lossy(rules=("extract", "history", "results"), context_tokens=50, history_tokens=50, keep_turns=1)
+FACTS = "\n\n".join(f"Shop number {number} opens at {number} o'clock. It is near the river. People like it." for number in range(1, 12))
+
+
+def test_what_lossy_rules_would_leave_out() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": f"<context>\n{FACTS}\n</context>\nWhen does shop number 7 open?"}]}
+    text = json.dumps(body)
+    assert dialect_of(text) is Dialect.CHAT
+    found = explain_lossy(text.encode(), Dialect.CHAT, LOSSY, count)
+    assert found.tokens_after < found.tokens_before / 2
+    assert "Shop number 7 opens" in found.after
+    assert [trim.rule for trim in found.trims] == ["extract"]
+    document = explain_document(FACTS, "When does shop number 7 open?", LOSSY, count)
+    assert "Shop number 7 opens" in document.after
+    assert document.tokens_after == count(document.after) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ('{"input": "x"}', Dialect.RESPONSES),
+        ('{"system": "", "messages": []}', Dialect.MESSAGES),
+        ("Be brief.", None),
+        ("[1]", None),
+        ('{"a": 1}', None),
+    ],
+)
+def test_which_dialect_a_file_is(text: str, dialect: Dialect | None) -> None:
+    assert dialect_of(text) is dialect
+
+
+def test_lossy_on_the_command_line(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    file = tmp_path / "facts.txt"
+    file.write_text(FACTS * 20)
+    shown = run(app, ["diet", str(file), "--lossy", "--explain", "--question", "When does shop number 7 open?"])
+    assert shown.exit_code == 0, shown.output
+    assert "extract" in shown.output
+    assert "-Shop number 3 opens" in shown.output
+    asked_nothing = run(app, ["diet", str(file), "--lossy"])
+    assert isinstance(asked_nothing.exception, ConfigError)
+    unknown = run(app, ["diet", str(file), "--lossy", "--endpoint", "nowhere"])
+    assert isinstance(unknown.exception, ConfigError)
+    linted = run(app, ["diet", str(file), "--lint"])
+    assert linted.exit_code == 0
+    assert "USD per 1M" in linted.output

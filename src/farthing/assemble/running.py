@@ -153,6 +153,7 @@ class Running:
         self.desk.adopt(judging_tools(house))
         house.stopping = old.stopping
         house.lengths, house.unruled = old.lengths, old.unruled
+        house.summaries = old.summaries
         if config.prompt_cache.ttl_s == old.config.prompt_cache.ttl_s:
             house.prefixes = old.prefixes
         self.house = self.gateway.house = house

@@ -1,7 +1,7 @@
 """The journey of a request, top to bottom.
 
     admit(cap) -> classify* -> cache? -- hit -------------------------------------------------------------------------.
-        miss -> diet -> output -> retrieve -> route -> quote(cap) -> send(models) -> cascade -> check -> store(cache) --|
+        miss -> diet -> output -> cut -> retrieve -> route -> quote(cap) -> send(models) -> cascade -> check -> store(cache) --|
                                                            reply <- publish(measure) <- settle(cap) <-------------------'
 
 * a request that is in the cache keeps the signals it was classified with, which saves a third of a hit.
@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import cascading, checking, delivery, dieting, learning, retrieving, reuse, sending, settlement, shortening
+from farthing.brain import cascading, checking, cutting, delivery, dieting, learning, retrieving, reuse, sending, settlement, shortening
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -28,9 +28,11 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
         if not await reuse.serve(trip):
             dieting.trim(trip)
             shortening.shorten(trip)
+            cutting.leave_out(trip)
             await retrieving.retrieve(trip)
             targets = await learning.route(trip)
             await settlement.reserve(trip, targets)
+            await cutting.summarize(trip)
             await sending.send(trip, targets)
             await delivery.relay(trip)
             await cascading.read(trip)

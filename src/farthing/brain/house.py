@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from farthing.brain.cache import CacheLever
 from farthing.brain.check.guard import Guardrails
 from farthing.brain.diet import DietLever
+from farthing.brain.diet.lossy.summary import Summaries
 from farthing.brain.experiments import pick
 from farthing.brain.lengths import OutputLengths
 from farthing.brain.ports import Book, CatalogPort, Listener, Models, Prices, Tokens
@@ -73,6 +74,7 @@ class House:
         self.unruled = OutputLengths()  # of answers that were asked for without the length rule, to compare with
         self.hits = HitAccounts()
         self.prefixes = Prefixes(config.prompt_cache.ttl_s)
+        self.summaries = Summaries()  # of turns that the lossy diet left out
         self.meaning = meaning
         self.watch = watch  # which levers the quality guard turned down
         self.shares = widest(config)

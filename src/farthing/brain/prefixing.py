@@ -21,7 +21,7 @@ _OWN = (b'"cache_control"', b'"prompt_cache_key"', b'"prompt_cache_retention"')
 
 def keep_prefix(trip: Trip, target: Target, dialect: Dialect, body: bytes) -> bytes:
     """The body with what makes the provider keep its beginning, where that pays. What goes out is remembered either way."""
-    if "prompt_cache" in trip.off or not trip.house.config.prompt_cache.enabled:
+    if not (_may_mark(trip) or trip.endpoint.lossy.rules):
         return body
     return attempt(trip.x, "prompt_cache", lambda: _kept(trip, target, dialect, body), lambda: body)
 
@@ -29,18 +29,29 @@ def keep_prefix(trip: Trip, target: Target, dialect: Dialect, body: bytes) -> by
 def pays_to_write(trip: Trip, target: Target) -> bool:
     """Whether this call may be charged for writing a prefix: then its quote must hold that."""
     settings = trip.house.config.prompt_cache
-    if "prompt_cache" in trip.off or not settings.enabled:
+    if not _may_mark(trip):
         return False
     rate, prefixes, endpoint = trip.house.prices.rate(target.service, target.model), trip.house.prefixes, trip.x.inbound.endpoint
     return any(writing_pays(rate, reads, least_seen=settings.least_seen) for reads in (prefixes.heads(endpoint), prefixes.talks(endpoint)))
 
 
+def keeps_by_itself(trip: Trip, target: Target) -> bool:
+    """Whether this service keeps prefixes of this endpoint: Anthropic does where a breakpoint says so, others as they please."""
+    service = trip.house.config.services.get(target.service)
+    asks = service is not None and service.dialect == "anthropic"
+    return not asks or b'"cache_control"' in trip.x.inbound.body or pays_to_write(trip, target)
+
+
+def _may_mark(trip: Trip) -> bool:
+    return "prompt_cache" not in trip.off and trip.house.config.prompt_cache.enabled
+
+
 def _kept(trip: Trip, target: Target, dialect: Dialect, body: bytes) -> bytes:
     inbound, house = trip.x.inbound, trip.house
-    if len(body) < house.config.prompt_cache.min_tokens * _BYTES_PER_TOKEN or (links := chain(dialect, body)) is None:
+    if len(body) < house.config.prompt_cache.min_tokens * _BYTES_PER_TOKEN or (links := chain(inbound.dialect, trip.body)) is None:
         return body
     fields: dict[str, bytes] = {}
-    if not inbound.peek.stored_upstream and not any(mark in inbound.body for mark in _OWN):
+    if _may_mark(trip) and not inbound.peek.stored_upstream and not any(mark in inbound.body for mark in _OWN):
         rate = house.prices.rate(target.service, target.model)
         fields = _marks(trip, rate, body, links) if dialect is Dialect.MESSAGES else _key(trip, target, rate, links)
     house.prefixes.sent(_name(target), inbound.endpoint, links, house.clock.monotonic())

@@ -5,6 +5,7 @@ import asyncio
 from farthing.brain.cache import Flight, LeaderLost, Origin
 from farthing.brain.cache.semantic.entries import Pending
 from farthing.brain.cap import Envelope
+from farthing.brain.diet.lossy import CutBody
 from farthing.brain.house import House
 from farthing.brain.outlet import Outlet
 from farthing.brain.ports import Caller
@@ -74,6 +75,7 @@ class Trip:
         self.learns_limit = False  # the limit came from answers before, and this one teaches it
         self.own_output_limit: int | None = None  # tokens at which we, not the caller, end the answer
         self.redacted = False
+        self.cut: CutBody | None = None  # what the lossy diet left out
         self.marked = False  # a cache breakpoint of ours is in the body that went upstream
         self.endpoint = house.config.endpoint(x.inbound.endpoint)
         self._task = asyncio.current_task()

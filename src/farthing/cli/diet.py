@@ -11,17 +11,23 @@ from farthing.cli.options import ConfigPath, loaded
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from farthing.config import Config
     from farthing.core.usage import Rate
-    from farthing.lab.diet import Explained
+    from farthing.lab.diet import CountTokens, Explained
 
 _MOST_DIFF_LINES = 40
+_REQUESTS = ((1_000, "1K"), (100_000, "100K"), (1_000_000, "1M"))
 
 
 def diet(
-    file: Annotated[Path, typer.Argument(help="A prompt as text; - reads standard input.", allow_dash=True)],
+    file: Annotated[Path, typer.Argument(help="A prompt as text, or with --lossy a whole request; - reads standard input.", allow_dash=True)],
     part: Annotated[Literal["system", "tool", "documents", "assistant"], typer.Option("--as", help="Which part of a prompt it is.")] = "system",
     model: Annotated[str, typer.Option(help="Model whose tokens and price count; service/model or model.")] = "gpt-4o",
     explain: Annotated[bool, typer.Option("--explain", help="Show what each rule changed.")] = False,
+    lint: Annotated[bool, typer.Option("--lint", help="Advice on a system prompt alone: wording, repeats, what changes too early.")] = False,
+    lossy: Annotated[bool, typer.Option("--lossy", help="What the lossy rules would leave out of a request body (JSON), or of a text.")] = False,
+    question: Annotated[str, typer.Option(help="With --lossy and a text: what is asked of it.")] = "",
+    endpoint: Annotated[str | None, typer.Option(help="With --lossy: the endpoint whose rules count; default: all rules, as they come.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Write the trimmed text to this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: ConfigPath = None,
@@ -35,7 +41,17 @@ def diet(
     settings = loaded(config).config
     service, slash, name = model.partition("/")
     counter, rate = TokenCounter(), PriceBook(settings.models).rate(service if slash else "", name if slash else model)
-    found = lab.explain(_read(file), part, settings.diet, lambda text: counter.count(text, name if slash else model))
+
+    def count(text: str) -> int:
+        return counter.count(text, name if slash else model)
+
+    text = _read(file)
+    if lossy:
+        found = _lossy(text, question, endpoint, settings, count)
+    elif lint:
+        found = lab.only_advice(text, count)
+    else:
+        found = lab.explain(text, part, settings.diet, count)
     if write is not None:
         write.write_text(found.after, encoding="utf-8")
     if json:
@@ -44,6 +60,25 @@ def diet(
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
         _print(found, rate, model, console(), explain=explain)
+
+
+def _lossy(text: str, question: str, endpoint: str | None, settings: "Config", count: "CountTokens") -> "Explained":
+    """A request as it is; a text as a document that the question is asked about."""
+    from farthing.config import Lossy
+    from farthing.core.errors import ConfigError
+    from farthing.lab import diet as lab
+
+    if endpoint is not None and endpoint not in settings.endpoints:
+        raise ConfigError(f"There is no endpoint '{endpoint}'. Known: {', '.join(settings.endpoints) or 'none'}.")
+    rules = Lossy(rules=("extract", "history", "results")) if endpoint is None else settings.endpoint(endpoint).lossy
+    if not rules.rules:
+        raise ConfigError(f"endpoints.{endpoint}.lossy names no rules, so nothing is left out there.")
+    dialect = lab.dialect_of(text)
+    if dialect is not None:
+        return lab.explain_lossy(text.encode(), dialect, rules, count)
+    if not question.strip():
+        raise ConfigError("The file is no request body, so it is taken for a document. Say with --question what is asked of it.")
+    return lab.explain_document(text, question, rules, count)
 
 
 def _read(file: Path) -> str:
@@ -79,3 +114,6 @@ def _print(found: "Explained", rate: "Rate | None", model: str, paper: "Console"
         paper.print("\n".join(lines[:_MOST_DIFF_LINES]) + more, markup=False, highlight=False)
     for one in found.advice:
         paper.print(f"line {one.line}, {one.kind}, {one.saved_tokens} tokens: {one.now!r} -> {one.instead!r}", markup=False, highlight=False)
+        if one.saved_tokens and rate is not None:
+            worth = (f"{usd(worth_usd(one.saved_tokens, rate, many))} USD per {name}" for many, name in _REQUESTS)
+            paper.print(f"    {', '.join(worth)} requests", markup=False, highlight=False)

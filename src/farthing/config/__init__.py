@@ -20,7 +20,7 @@ from farthing.config.services import Model, Resilience, Service, Tiers
 from farthing.config.serving import Log, Server, Store, Telemetry
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
-from farthing.config.tokens import Diet, Output, Retrieve
+from farthing.config.tokens import Diet, Lossy, Output, Retrieve
 
 __all__ = [
     "Arm",
@@ -41,6 +41,7 @@ __all__ = [
     "Limits",
     "Local",
     "Log",
+    "Lossy",
     "Match",
     "Model",
     "Output",

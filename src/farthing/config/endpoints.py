@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from farthing.config.table import Count, NotNegative, Positive, Ratio
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
-from farthing.config.tokens import Output
+from farthing.config.tokens import Lossy, Output
 
 
 class Caps(_Table, frozen=True):
@@ -36,6 +36,7 @@ class Endpoint(_Table, frozen=True):
     latency_slo_s: Annotated[
         Positive | None, _key("How long answers may take here. From 3600 on, calls wait for idle capacity by themselves (docs/levers/batch.md).")
     ] = None
+    lossy: Annotated[Lossy, _key("What may be left out of prompts; needs a quality_floor.")] = Lossy()
     quality_floor: Annotated[
         Ratio | None,
         _key("Least quality of what levers give here, as a share of the expensive tier's: 0.97. A lever that breaks it is turned down."),

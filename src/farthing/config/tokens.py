@@ -6,6 +6,8 @@ from farthing.config.table import NotNegative, Share
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
 
+LossyRule = Literal["extract", "history", "results"]
+
 
 class Diet(_Table, frozen=True):
     """Sending fewer tokens that say the same. Exact rules only; a user's own words are never touched."""
@@ -19,6 +21,20 @@ class Diet(_Table, frozen=True):
         tuple[str, ...] | None, _key("Phrases; a line of a document that says nothing else is dropped. Unset: the shipped ones.")
     ] = None
     min_tokens: Annotated[int, _key("Prompts shorter than this are not looked at.", ge=0)] = 100
+
+
+class Lossy(_Table, frozen=True):
+    """Leaving out what the question does not need (docs/levers/diet.md). Only with a quality floor: what is left out may have been the answer."""
+
+    rules: Annotated[
+        tuple[LossyRule, ...], _key("extract: from long documents; history: earlier turns; results: old tool results. Empty: nothing.")
+    ] = ()
+    context_tokens: Annotated[int, _key("extract: documents of a prompt are cut to so many tokens, all together.", ge=50)] = 1500
+    history_tokens: Annotated[int, _key("history: earlier turns are cut to so many tokens, all together.", ge=50)] = 2000
+    keep_turns: Annotated[int, _key("history: so many of the latest turns always stay.", ge=1)] = 3
+    result_tokens: Annotated[int, _key("results: what stays of an old tool result that nothing later mentions.", ge=20)] = 150
+    keep_results: Annotated[int, _key("results: so many of the latest always stay whole.", ge=0)] = 4
+    summarize: Annotated[bool, _key("history: a summary by the cheap model in place of what is left out, where that pays.")] = False
 
 
 class Retrieve(_Table, frozen=True):

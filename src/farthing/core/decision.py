@@ -10,6 +10,8 @@ LeverName = (
     | Literal["output", "batch", "prompt_cache", "quantize"]
 )
 
+LEFT_OUT = "left_out"  # the action of a diet that took out more than what says nothing
+
 # By a request or an endpoint; caps and guardrails are nobody's to switch off. `lossy` is the part of the diet that leaves something out.
 SWITCHABLE = ("cache", "route", "diet", "lossy", "retrieve", "output", "prompt_cache", "check")
 

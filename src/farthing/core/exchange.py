@@ -85,7 +85,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """One call to one model: what it took and what it cost."""
 
     target: Target
-    purpose: Literal["answer", "repair", "escalate", "judge", "shadow", "router", "embed"]
+    purpose: Literal["answer", "repair", "escalate", "judge", "shadow", "router", "embed", "summary"]
     latency_s: float
     first_token_s: float | None
     usage: Usage | None

@@ -9,8 +9,8 @@ import msgspec
 
 Source = Literal["feedback", "judge", "shadow", "eval"]
 
-# What the quality guard can turn down, endpoint by endpoint: the cheap tier, exact reuse, reuse of similar questions.
-Guarded = Literal["route", "cache", "semantic"]
+# What the quality guard can turn down, endpoint by endpoint: the cheap tier, exact reuse, reuse of similar questions, leaving out parts of a prompt.
+Guarded = Literal["route", "cache", "semantic", "lossy"]
 
 Phase = Literal["on", "down", "trial"]
 

@@ -13,11 +13,17 @@ import msgspec
 
 from farthing.brain.diet import DietLever, Trim
 from farthing.brain.diet.base import Part
+from farthing.brain.diet.lossy import LossyLever
+from farthing.brain.diet.lossy.extract import extract
 from farthing.brain.diet.repeats import Seen
-from farthing.config import Diet
+from farthing.config import Diet, Lossy
+from farthing.core.request import Dialect
 from farthing.core.usage import PER_MILLION, Rate
+from farthing.wire.patch import patch
+from farthing.wire.peek import peek
 
 CountTokens = Callable[[str], int]
+_DEPTH, _MOST_MESSAGES = 64, 10_000
 
 # Phrase -> shorter wording with the same meaning. Longest first, so that a part of a phrase does not win over it.
 WORDY: tuple[tuple[str, str], ...] = (
@@ -69,6 +75,11 @@ def _longest_first(pair: tuple[str, str]) -> int:
 
 _WORDY = re.compile("|".join(rf"(?<!\w){re.escape(phrase)}(?!\w),?" for phrase, _ in sorted(WORDY, key=_longest_first)), re.IGNORECASE)
 _SHORTER = dict[str, str](WORDY)
+_VOLATILE = re.compile(
+    r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\{\{?\s*\w*(?:date|time|now|user|name|id|session|uuid)\w*\s*\}?\}"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"\w+")
 _STOP_WORDS = (
@@ -83,7 +94,7 @@ class Advice(msgspec.Struct, frozen=True):
     """One place where a prompt could be shorter."""
 
     line: int
-    kind: str  # "wordy" or "repeated"
+    kind: str  # "wordy", "repeated" or "volatile"
     now: str
     instead: str  # "" where it can go
     saved_tokens: int
@@ -106,10 +117,48 @@ def explain(text: str, part: Part, config: Diet, count: CountTokens) -> Explaine
     return Explained(count(text), count(after), after, tuple(trims), advice)
 
 
+def explain_lossy(body: bytes, dialect: Dialect, config: Lossy, count: CountTokens) -> Explained:
+    """What the lossy rules would leave out of a whole request. Raises `FarthingError` for a body that is none of that dialect."""
+    peek(dialect, body, json_depth=_DEPTH, max_messages=_MOST_MESSAGES)
+    cut = LossyLever(config).apply(dialect, body, count)
+    after = patch(body, cut.fields)
+    tokens = count(body.decode())
+    return Explained(tokens, tokens - cut.saved_tokens, after.decode(), cut.trims, ())
+
+
+def explain_document(text: str, question: str, config: Lossy, count: CountTokens) -> Explained:
+    """What rule `extract` would leave of a document that a question is asked about."""
+    tokens = count(text)
+    after = extract([text], question, config.context_tokens, len(text) / max(1, tokens))[0]
+    left = count(after)
+    trims = (Trim("extract", "documents", text, after, tokens - left),) if after != text else ()
+    return Explained(tokens, left, after, trims, ())
+
+
+def dialect_of(text: str) -> Dialect | None:
+    """Of a request body, as far as its fields tell; `None` for a text that is none."""
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except ValueError:
+        return None
+    if "messages" not in fields:
+        return Dialect.RESPONSES if "input" in fields else None
+    return Dialect.MESSAGES if "system" in fields else Dialect.CHAT
+
+
+def only_advice(text: str, count: CountTokens) -> Explained:
+    """The prompt as it is, with advice alone."""
+    return Explained(count(text), count(text), text, (), tuple(lint(text, count)))
+
+
 def lint(text: str, count: CountTokens) -> Iterator[Advice]:
-    """Shorter wording, line by line, then sentences that say again what an earlier one said."""
+    """Line by line: what changes with every request and stands before other things, shorter wording, sentences that say what an earlier one said."""
     earlier: list[tuple[int, frozenset[str]]] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
+    for number, line in enumerate(lines, 1):
+        if (found := _VOLATILE.search(line)) is not None and number < last:
+            yield Advice(number, "volatile", found[0], "at the end of the prompt: what follows it cannot be kept in the provider's prompt cache", 0)
         shorter = _shortened(line)
         if shorter != line and (saved := count(line) - count(shorter)) > 0:
             yield Advice(number, "wordy", line.strip(), shorter.strip(), saved)

@@ -82,6 +82,11 @@ def _endpoints(config: Config) -> Iterator[str]:
         for lever in endpoint.levers_off:
             if lever not in SWITCHABLE:
                 yield f"endpoints.{name}.levers_off names '{lever}', which is no lever. {_choose(lever, SWITCHABLE)}"
+        if endpoint.lossy.rules and endpoint.quality_floor is None:
+            yield (
+                f"endpoints.{name}.lossy.rules leaves out parts of prompts, and nobody would notice where that costs the answer. "
+                f"Set endpoints.{name}.quality_floor (0.97) and quality.judge."
+            )
 
 
 def _quality(config: Config) -> Iterator[str]:

@@ -26,7 +26,7 @@ _TOOL_TYPES = ("tool_result", "function_call_output")
 class Slot:
     """One text in its place. `holder[key]` is where it lives."""
 
-    __slots__ = ("_holder", "_key", "field", "pinned", "said")
+    __slots__ = ("_holder", "_key", "field", "pinned", "place", "said")
 
     def __init__(self, holder: Any, key: str | int, said: Said, field: str) -> None:
         self._holder = holder
@@ -34,6 +34,7 @@ class Slot:
         self.said: Said = said
         self.field = field
         self.pinned = False
+        self.place = 0  # of its message in the field
 
     @property
     def text(self) -> str:
@@ -65,9 +66,16 @@ def _walk(dialect: Dialect, fields: Fields) -> Iterator[tuple[Slot | None, bool]
         if isinstance(value, str):
             yield Slot(fields, field, "user" if field == "input" else "system", field), False
         elif isinstance(value, list):
-            for item in cast("list[Any]", value):
+            for place, item in enumerate(cast("list[Any]", value)):
                 if isinstance(item, dict):
-                    yield from _item(cast("dict[str, Any]", item), field)
+                    yield from _placed(_item(cast("dict[str, Any]", item), field), place)
+
+
+def _placed(found: Iterator[tuple[Slot | None, bool]], place: int) -> Iterator[tuple[Slot | None, bool]]:
+    for slot, breaks in found:
+        if slot is not None:
+            slot.place = place
+        yield slot, breaks
 
 
 def _item(item: dict[str, Any], field: str) -> Iterator[tuple[Slot | None, bool]]:

@@ -11,6 +11,7 @@ from farthing.core.decision import Decision
 Part = Literal["system", "assistant", "tool", "documents"]
 
 RuleName = Literal["whitespace", "markdown", "json", "csv", "html", "log", "duplicates", "boilerplate"]
+LossyName = Literal["extract", "history", "results"]
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Rule(msgspec.Struct, frozen=True):
 class Trim(msgspec.Struct, frozen=True):
     """What one rule took out of one text."""
 
-    rule: RuleName
+    rule: RuleName | LossyName
     part: Part
     before: str
     after: str

@@ -6,6 +6,7 @@ from farthing.brain.ports import CatalogPort
 from farthing.brain.quality.base import Case
 from farthing.core.account import Saver
 from farthing.core.alias import AUTO, is_alias
+from farthing.core.decision import LEFT_OUT
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange, Target
 from farthing.core.judgement import Guarded
@@ -21,7 +22,7 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
     purpose = "shadow" if "shadow" in drawn else "judge"
     if purpose not in drawn or served is None or row.outcome != "ok" or not x.answer_text or not _may_be_asked(inbound):
         return None
-    found = _under_test(inbound, served, row.cache, catalog)
+    found = _under_test(x, served, row.cache, catalog)
     if found is None:
         return None
     lever, guarded, other = found
@@ -45,15 +46,23 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
     )
 
 
-def _under_test(inbound: Inbound, served: Target, cache: str, catalog: CatalogPort) -> tuple[Saver, Guarded, Target] | None:
-    """The lever that gave this answer, and who is asked the same. A reused answer is compared with what the caller would have got."""
+def _under_test(x: Exchange, served: Target, cache: str, catalog: CatalogPort) -> tuple[Saver, Guarded, Target] | None:
+    """The lever that gave this answer, and who is asked the same. A reused answer is compared with what the caller would have got; one to a prompt
+    of which something was left out with the answer to the whole one."""
+    inbound = x.inbound
     named = not is_alias(inbound.peek.model)
     reused = _REUSED.get(cache)
     if reused is not None:
         other = _named(inbound, catalog) if named else catalog.baseline
         return None if other is None else ("cache", reused, other)
+    left_out = cache != "coalesced" and any(one.lever == "diet" and one.action == LEFT_OUT for one in x.decisions)
+    if left_out and named:
+        other = _named(inbound, catalog)
+        return None if other is None else ("diet", "lossy", other)
     if cache == "coalesced" or named:
         return None  # word for word another's answer; or the very model that was asked for
+    if left_out and (tier := catalog.tier("expensive")):
+        return "diet", "lossy", tier[0]
     tier = catalog.tier("cheap" if served.tier == "expensive" else "expensive")
     return ("route", "route", tier[0]) if tier else None
 

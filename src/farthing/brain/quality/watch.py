@@ -19,7 +19,7 @@ from farthing.core.judgement import Guarded, Stance, Turn
 log = logging.getLogger("farthing.quality")
 
 # What is switched off where a lever is turned down. Reuse by meaning is a lane of the cache: the stricter lanes go on, and their keys stay the same.
-_SWITCHES: dict[Guarded, str] = {"route": "route", "cache": "cache"}
+_SWITCHES: dict[Guarded, str] = {"route": "route", "cache": "cache", "lossy": "lossy"}
 
 
 class Watch:
