@@ -1,6 +1,10 @@
 """`farthing quantize` and `farthing local` as people run them."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,37 @@ def test_a_run_past_the_tolerated_drop_is_one_line_and_status_1(tmp_path: Path) 
     assert (done.returncode, done.stdout) == (1, "")
     assert "nothing is kept, the original is as it was" in done.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(place: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "farthing",
+        "quantize",
+        "model",
+        "--method",
+        "gguf:q8_0",
+        "--out",
+        "small",
+        "--eval",
+        "text.txt",
+        "--windows",
+        "9",
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while "measuring the original" not in running.stderr.readline():
+            pass
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(30) == 130
+    assert said == "Stopped. The same command goes on from small.partial.\n"
+    assert not (place / "small").exists()
+    again = farthing(*arguments, cwd=place, OMP_NUM_THREADS="1")
+    assert again.stderr.splitlines() == ["measuring the original", "quantizing", "measuring the result"]
+    assert sorted(path.name for path in place.iterdir()) == ["model", "small", "text.txt"]
 
 
 def test_advice_says_why(place: Path) -> None:

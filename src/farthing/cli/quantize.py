@@ -51,8 +51,12 @@ def quantize(
         model=model, method=method, seed=seed, calibration=str(calibration) if calibration else None,
         evaluation=str(evaluation) if evaluation else None, max_drop=max_drop, windows=windows,
     )  # fmt: skip
-    with _bar() as tell:
-        report = run(spec, out, machine_usd_per_hour=machine_usd_per_hour, threads=threads or os.cpu_count() or 1, tell=tell)
+    try:
+        with _bar() as tell:
+            report = run(spec, out, machine_usd_per_hour=machine_usd_per_hour, threads=threads or os.cpu_count() or 1, tell=tell)
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped. The same command goes on from {out}.partial.", err=True)
+        raise typer.Exit(130) from None
     typer.echo("\n".join(lines(report)))
 
 

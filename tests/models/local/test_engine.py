@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import gguf
 import httpx
+import numpy as np
 import openai
 import pytest
 from openai import OpenAI
@@ -150,6 +152,37 @@ def test_an_engine_that_dies_in_a_stream_ends_it_with_an_error(house: House) -> 
     assert "tiny" in str(caught.value)
     poll(lambda: len(house.engines.ups("tiny")) > times, 30, "the engine is up again")
     assert house.gateway.rows()[-1]["error_code"] == "upstream_broken"
+
+
+def test_an_adapter_changes_what_the_base_says(house: House, tiny_gguf: Path, tmp_path: Path) -> None:
+    """A LoRA of random numbers on the quantized base: loaded from the table, on in every answer, and off where a request says so."""
+    _adapter(tmp_path / "poet.gguf")
+    port = free_port()
+    (tmp_path / "one.toml").write_text(
+        f'[local.one]\nmodel = "{tiny_gguf}"\nport = {port}\nthreads = 1\nadapters = {{ poet = "{tmp_path / "poet.gguf"}" }}\n'
+    )
+    with Engines(tmp_path / "one.toml", "one"):
+        client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused", max_retries=0, timeout=60)
+        body: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "A list is"}], "max_tokens": 16, "temperature": 0}
+        on = client.chat.completions.create(**body).choices[0].message.content
+        off = client.chat.completions.create(**body, extra_body={"lora": [{"id": 0, "scale": 0.0}]}).choices[0].message.content
+    assert off == house.chat("A list is", max_tokens=16).choices[0].message.content
+    assert on != off
+
+
+def _adapter(file: Path) -> None:
+    random = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 8.0)
+    for layer in range(3):
+        writer.add_tensor(f"blk.{layer}.attn_q.weight.lora_a", random.standard_normal((4, 256)).astype(np.float32))
+        writer.add_tensor(f"blk.{layer}.attn_q.weight.lora_b", random.standard_normal((256, 4)).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def _up(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -103,7 +103,7 @@ def _method(name: str) -> Method:
         raise CannotQuantize(f"'{name}' is no method. Known: {', '.join(METHODS)}.")
     modules, install = _NEEDS[method.family]
     if missing := [module for module in modules if find_spec(module) is None]:
-        raise ToolMissing(f"{name} needs {' and '.join(missing)}, which is not installed: {install}")
+        raise ToolMissing(f"{name} needs what is not installed here ({', '.join(missing)}): {install}")
     return method
 
 
