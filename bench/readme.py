@@ -27,7 +27,7 @@ def rows() -> dict[str, list[str]]:
         if path.stem != "savings":
             lines_of = found.setdefault(script, [])
             for figure in json.loads(path.read_text())["figures"]:
-                measured = f"{_value(figure['value'])} {figure['unit']}"
+                measured = f"{_value(figure['value'], figure['unit'])} {figure['unit']}"
                 lines_of.append(f"| {figure['name']} | {measured} | {_goal(figure)} | {_verdict(figure)} | `{script}` |")
     return found
 
@@ -77,9 +77,11 @@ def savings() -> str | None:
     return "".join(f"{line}\n" for line in lines(raw["sets"], raw["repeats"]))
 
 
-def _value(value: float | None) -> str:
+def _value(value: float | None, unit: str) -> str:
     if value is None:
         return "unknown"
+    if unit == "x":
+        return f"{value:,.4f}" if abs(value) < 1.2 else f"{value:,.2f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
 
 

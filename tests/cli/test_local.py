@@ -46,21 +46,8 @@ def test_a_run_past_the_tolerated_drop_is_one_line_and_status_1(tmp_path: Path) 
 
 
 def test_ctrl_c_says_how_to_go_on(place: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "farthing",
-        "quantize",
-        "model",
-        "--method",
-        "gguf:q8_0",
-        "--out",
-        "small",
-        "--eval",
-        "text.txt",
-        "--windows",
-        "9",
-    ]
+    arguments = ("quantize", "model", "--method", "gguf:q8_0", "--out", "small", "--eval", "text.txt", "--windows", "9")
+    command = [sys.executable, "-m", "farthing", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None

@@ -5,6 +5,7 @@ torch, transformers and llm-compressor (extra `quantize`) are imported here alon
 """
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,15 @@ def compress(asked: AskedToCompress) -> None:
         num_calibration_samples=len(samples),
         shuffle_calibration_samples=False,
     )
+    model.to(_dtype_of(asked.model, torch))  # what stays wide is as wide as it was
     model.save_pretrained(asked.out, save_compressed=True)
     tokenizer.save_pretrained(asked.out)
+
+
+def _dtype_of(folder: str, torch: Any) -> Any:
+    """Of the original's weights, as its configuration says."""
+    config: dict[str, Any] = json.loads((Path(folder) / "config.json").read_text("utf-8"))
+    return getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float16"))
 
 
 def _allow_no_accelerator(torch: Any) -> None:

@@ -193,7 +193,8 @@ def _child(job: Job, module: str, asked: msgspec.Struct, words: str, more: list[
     quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
     environment = os.environ | quiet | {"OMP_NUM_THREADS": str(job.threads)}
     with log.open("wb") as sink:
-        done = subprocess.run([sys.executable, "-m", module, str(request), *more], stdout=sink, stderr=sink, env=environment, check=False)
+        command = [sys.executable, "-m", "farthing.models.local.launch", sys.executable, "-m", module, str(request), *more]  # it ends when we do
+        done = subprocess.run(command, stdout=sink, stderr=sink, env=environment, check=False)
     if done.returncode:
         said = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
         ended = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
