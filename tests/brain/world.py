@@ -76,6 +76,7 @@ class FakeReply:
     service_request_id = None
     attempts = 1
     queue_s = 0.0
+    price_factor = None
 
     def __init__(self, pieces: Sequence[bytes | Upstream], on_piece: Callable[[], None]) -> None:
         self._pieces = pieces

@@ -63,7 +63,7 @@ class FakeUpstream(LoopbackServer):
             out.whole(200, openai_service.embeddings(body), _answer_headers(number))
             return
         try:
-            ask = _read(received.path, body)
+            ask = read_ask(received.path, body)
             planned = plan(ask)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as odd:
             message = f"Could not make sense of it: {odd!r}"[:200]
@@ -106,7 +106,7 @@ def _fail(path: str, status: int, out: Responder, number: int) -> None:
     out.whole(status, body, _answer_headers(number) | extra)
 
 
-def _read(path: str, body: dict[str, Any]) -> Ask:
+def read_ask(path: str, body: dict[str, Any]) -> Ask:
     readers = {
         "/v1/chat/completions": openai_service.read_chat,
         "/v1/responses": openai_service.read_responses,

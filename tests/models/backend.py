@@ -17,6 +17,7 @@ class FakeReply:
     content_type = "application/json"
     service_request_id = None
     queue_s = 0.0
+    price_factor = None
 
     def __init__(self) -> None:
         self.attempts = 1

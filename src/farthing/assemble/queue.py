@@ -1,5 +1,6 @@
 """The queue of one worker, put together: store, pace, runner."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 from farthing.brain.batch.base import Served
@@ -12,14 +13,22 @@ from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
 from farthing.edge.gateway import Gateway
 from farthing.edge.items import serve_item
-from farthing.stores.sqlite import Book, JobStore
+from farthing.models.batch import BatchDesk
+from farthing.models.batch.base import Provider
+from farthing.models.batch.openai import Fetch, OpenAIBatches
+from farthing.stores.sqlite import Book, JobStore, ParkedStore
 
 
 class Queue:
     """Listens to every settled request, so that background work knows how interactive ones fare."""
 
-    def __init__(self, book: Book, config: Config, clock: Clock) -> None:
+    def __init__(self, book: Book, config: Config, clock: Clock, fetch: Fetch, *, drives: bool) -> None:
+        def providers(config: Config) -> dict[str, Provider]:
+            rows = config.services.items()
+            return {name: OpenAIBatches(name, row, fetch=fetch, clock=clock, environ=os.environ) for name, row in rows if row.batch}
+
         self.jobs = JobStore(book)
+        self.desk = BatchDesk(ParkedStore(book), config, clock, providers, drives=drives)
         self.pace = Pace(most=config.batch.at_once, room=config.batch.room, monotonic=clock.monotonic)
         self._clock = clock
         self._runner: Runner | None = None
@@ -44,11 +53,14 @@ class Queue:
             pace=self.pace,
             interactive=lambda: gateway.in_flight,
             going=lambda: not gateway.house.stopping,
+            parked=lambda: self.desk.pending,
         )
         gateway.wake_runner = self._runner.wake
         self._runner.start()
+        self.desk.start()
 
     async def close(self, within_s: float) -> None:
         """What runs may end within so many seconds; the rest goes back."""
+        await self.desk.close()
         if self._runner is not None:
             await self._runner.close(within_s)

@@ -77,13 +77,13 @@ class Running:
         self.gallery = Gallery(self.book.reader(), self.keys.list, self.engines.loads)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it
-        self.hub = Hub(config, clock=clock, backends=backends(config, clock), load=self.engines.load)
+        self.queue = Queue(self.book, config, clock, fetcher, drives=self._worker == 0)
+        self.hub = Hub(config, clock=clock, backends=backends(config, clock), load=self.engines.load, batches=self.queue.desk)
         self.sync = AnswerSync(self.answers, lambda: self.house.cache, lone=config.server.workers == 1)
         self.judgements = Judgements(self.book)
         self.watch = Watch(config, self.judgements, self.metrics)
         self.watch.refresh()
         self.desk = Desk(models=self.hub, tokens=self.tokens, shelf=self.judgements, ear=self.metrics, watch=self.watch, clock=clock)
-        self.queue = Queue(self.book, config, clock)
         self.recall = Recall(self.sync, self.answers, SemanticStore(self.book), self.judgements, self.hub, clock)
         self.recall.build(config)
         self.house = self._build_house(config, self._build_cache(config))
@@ -145,6 +145,7 @@ class Running:
             self.recall.build(config)
         house = self._build_house(config, cache, sessions)
         await self.hub.reload(config, backends(config, self._clock))
+        self.queue.desk.adopt(config)
         self.metrics.adopt(config)
         self.engines.adopt(config)
         if self.telemetry is not None:

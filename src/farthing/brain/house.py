@@ -80,6 +80,7 @@ class House:
         self.shares = widest(config)
         self.arms = arms  # houses of the experiments' arms, by "name=arm"; None: no experiment runs
         self.stopping = False
+        self.parks = any(service.batch for service in config.services.values())  # background calls may take a day: nobody flies along with them
         self.keeps_accounts = keeps_accounts
         self.peeks: dict[Dialect, Recent[Peek]] = {dialect: Recent() for dialect in Dialect}  # of bodies that were served from the cache
         self._off: dict[tuple[str, Dialect], frozenset[str]] = {}

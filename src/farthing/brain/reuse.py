@@ -77,7 +77,7 @@ async def serve(trip: Trip) -> bool:
         x.cache = "miss" if reuse.kind == "lead" else "bypass"
         if reuse.key is not None:
             trip.cache_key, trip.origin = reuse.key, reuse.origin
-            if house.cache.config.coalesce:
+            if house.cache.config.coalesce and not (house.parks and x.inbound.keep is not None):
                 normalised = None if reuse.origin is None else reuse.origin.normalised
                 trip.flight = house.cache.flights.lead(reuse.key, *(() if normalised is None else (normalised,)))
                 trip.flight.entry_id = entry_id_of(x.inbound.request_id)

@@ -1,5 +1,7 @@
 """Admit, route and send: from a request to an open reply of the model that will answer it."""
 
+from decimal import Decimal
+
 from farthing.brain.bodies import upstream_body
 from farthing.brain.check.schema import check_schema
 from farthing.brain.failopen import attempt
@@ -7,6 +9,7 @@ from farthing.brain.house import House
 from farthing.brain.outlet import open_outlet
 from farthing.brain.route.base import Routed
 from farthing.brain.trip import Trip, after
+from farthing.core.account import Effect
 from farthing.core.alias import is_alias
 from farthing.core.call import Call
 from farthing.core.decision import Decision
@@ -91,7 +94,10 @@ async def send(trip: Trip, targets: tuple[Target, ...]) -> None:
                 raise
             x.decisions.append(Decision("route", "failover", f"{target.service}/{target.model} failed: {error.code}", failed_open=True))
             continue
-        house.router.equals.note(target, house.clock.monotonic() - started_s)
+        if trip.reply.price_factor is None:
+            house.router.equals.note(target, house.clock.monotonic() - started_s)
+        else:
+            _note_batch(trip, trip.reply.price_factor)
         if target is not targets[0]:
             house.router.answered(x.inbound, target, now=house.clock.monotonic())
         _open(trip, call, target)
@@ -115,7 +121,9 @@ def make_call(trip: Trip, target: Target) -> Call:
     """The call to one target: its dialect, its body, the deadline of the request."""
     inbound = trip.x.inbound
     dialect, body, stream = upstream_body(trip, target)
-    return Call(target.service, target.model, dialect, body, stream, trip.envelope.deadline_s, inbound.request_id, inbound.forward_headers)
+    item = None if inbound.keep is None else inbound.keep.item
+    deadline_s = trip.envelope.deadline_s
+    return Call(target.service, target.model, dialect, body, stream, deadline_s, inbound.request_id, inbound.forward_headers, item)
 
 
 def worth_another(error: Upstream) -> bool:
@@ -128,6 +136,19 @@ def worth_another(error: Upstream) -> bool:
 def _note_failure(trip: Trip, target: Target, error: Upstream, latency_s: float) -> None:
     trip.x.attempts.append(Attempt(target, "answer", latency_s, None, None, ZERO_USD, error.code, after(trip, trip.left_s)))
     trip.x.model_s = (trip.x.model_s or 0.0) + latency_s
+
+
+def _note_batch(trip: Trip, factor: Decimal) -> None:
+    """The answer came out of a provider's batch: cheaper, and its time says nothing of the service."""
+    x, target = trip.x, trip.x.target
+    assert target is not None
+    now_s = trip.house.clock.monotonic()
+    waited_s = 0.0 if trip.sent_s is None else now_s - trip.sent_s
+    x.inbound.started_s += waited_s  # hours in a batch are no latency, and use up no deadline
+    trip.envelope.put_off(waited_s)
+    trip.price_factor, trip.sent_s, trip.left_s = factor, now_s, now_s
+    x.effects.append(Effect("batch", price_factor=factor))
+    x.decisions.append(Decision("batch", "provider", f"in a batch of {target.service}, at {factor} of its price"))
 
 
 def _open(trip: Trip, call: Call, target: Target) -> None:

@@ -21,6 +21,7 @@ from farthing.core.errors import (
     LimitReached,
     NotFound,
     NotPermitted,
+    PutOff,
     StoreUnavailable,
     Upstream,
 )
@@ -70,10 +71,18 @@ async def reserve(trip: Trip, targets: tuple[Target, ...]) -> None:
     x.quote = room.quote
     trip.envelope.check_quote(room.quote, room.target)
     wanted = _holds(trip, room)
+    if trip.x.inbound.keep is not None and _may_park(trip, targets):
+        # It may wait at its provider for a day, and is not running meanwhile.
+        wanted = tuple(hold for hold in wanted if hold.kind != "concurrent")
     if trip.holds:
         # A follower whose flight was lost has its seat already.
         wanted = tuple(hold for hold in wanted if hold.kind != "requests")
     await _book(trip, wanted, room.target)
+
+
+def _may_park(trip: Trip, targets: tuple[Target, ...]) -> bool:
+    services = trip.house.config.services
+    return any((service := services.get(target.service)) is not None and service.batch for target in targets)
 
 
 def _holds(trip: Trip, room: _Room) -> tuple[Hold, ...]:
@@ -113,6 +122,7 @@ async def _book(trip: Trip, wanted: tuple[Hold, ...], target: Target | None) -> 
             quoted_picousd=None if price is None else to_picousd(price),
             quoted_input_tokens=x.quote.input_tokens if x.quote else 0,
             holds=orphans(wanted),
+            item=None if x.inbound.keep is None else x.inbound.keep.item,
         ),
         wanted,
     )
@@ -143,6 +153,8 @@ def add_attempt(
     x = trip.x
     rate = trip.house.prices.rate(target.service, target.model)
     cost = rate.price(usage) if rate is not None and usage is not None else None
+    if cost is not None and trip.price_factor is not None and purpose == "answer":
+        cost *= trip.price_factor
     if latency_s is None:
         latency_s, left_s = (x.model_s or 0.0) - sum(attempt.latency_s for attempt in x.attempts), trip.left_s
     after_s = after(trip, left_s)
@@ -292,6 +304,8 @@ async def last_resort(trip: Trip) -> None:
 
 
 def _outcome(error: FarthingError) -> Outcome:
+    if isinstance(error, PutOff):
+        return "interrupted"
     if isinstance(error, AnswerInvalid):
         return "invalid_answer"
     if isinstance(error, Upstream):

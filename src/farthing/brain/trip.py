@@ -1,6 +1,7 @@
 """What the flow carries for one request besides the exchange itself: holds, the open reply, the flight, who listens."""
 
 import asyncio
+from decimal import Decimal
 
 from farthing.brain.cache import Flight, LeaderLost, Origin
 from farthing.brain.cache.semantic.entries import Pending
@@ -62,6 +63,7 @@ class Trip:
         self.call: Call | None = None
         self.reply: Reply | None = None
         self.outlet: Outlet | None = None
+        self.price_factor: Decimal | None = None  # of the model's price, where the answer came cheaper
         self.tail: bytes | None = None  # the end of an answer that a cap cut
         self.raw: list[bytes] | None = None  # the upstream's bytes, where the cache may want them
         self.sent_s: float | None = None  # monotonic: the call left, and has not ended

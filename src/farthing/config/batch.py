@@ -26,3 +26,9 @@ class Batch(_Table, frozen=True):
     room: Annotated[
         float, _key("Most by which background work may slow interactive answers: 0.1 for a tenth. It yields where they get slower.", gt=0)
     ] = 0.1
+    provider_items: Annotated[
+        int, _key("Most items in one batch of a provider (`services.NAME.batch`), and most that one worker has there.", ge=1)
+    ] = 1000
+    provider_least: Annotated[int, _key("Fewer items than this are called directly.", ge=1)] = 10
+    provider_gather_s: Annotated[float, _key("How long items wait for others to go with.", ge=0)] = 15.0
+    provider_poll_s: Annotated[float, _key("How often a provider is asked how far its batches are.", gt=0)] = 60.0

@@ -33,6 +33,8 @@ class Service(_Table, frozen=True):
     max_waiting: Annotated[
         Count | None, _key("With metrics_url: requests in its own queue from which on it gets no more; the tier's next model is asked, else 503.")
     ] = None
+    batch: Annotated[bool, _key("It takes batches as OpenAI does; background items go there in groups. An answer may take a day.")] = False
+    batch_price: Annotated[float, _key("What a call in such a batch costs, as a share of the model's price.", gt=0, le=1)] = 0.5
     ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
 
 

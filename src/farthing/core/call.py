@@ -1,6 +1,7 @@
 """One call to one model service: what we send, and how its reply comes back."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline_s: float  # monotonic: nothing of this call lives longer
     request_id: str
     headers: tuple[tuple[str, str], ...] = ()  # extra request headers to forward
+    item: int | None = None  # of a batch: the call may take its time
 
 
 class Reply(Protocol):
@@ -33,6 +35,7 @@ class Reply(Protocol):
     service_request_id: str | None
     attempts: int  # tries it took, failed ones included
     queue_s: float  # waited for a free connection
+    price_factor: Decimal | None  # of the model's price, where it came cheaper: 0.5 out of a provider's batch
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 

@@ -21,7 +21,7 @@
     │   └── UpstreamResting, UpstreamBusy 503   circuit breaker open; all connections taken
     ├── AnswerInvalid            502     the answer broke the caller's schema after repair and escalation
     └── Unavailable              503     overloaded, draining, or the store cannot write
-        └── StoreUnavailable
+        └── StoreUnavailable, PutOff
 
 Every message says what happened, where, and what to change.
 """
@@ -223,6 +223,14 @@ class UpstreamCrowded(Upstream):
     retry = True
 
 
+class BatchCalledOff(Upstream):
+    """An item whose batch was cancelled, or has run out of time, while its provider had it."""
+
+    status = 504
+    code = "batch_called_off"
+    retry = False
+
+
 class AnswerInvalid(FarthingError):
     status = 502
     type = "upstream_error"
@@ -239,3 +247,9 @@ class Unavailable(FarthingError):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class PutOff(Unavailable):
+    """A background call that waits for its provider's batch, past the end of this worker."""
+
+    code = "put_off"

@@ -62,6 +62,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     quoted_picousd: int | None
     quoted_input_tokens: int
     holds: tuple[tuple[str, int, int], ...]  # meter, held, to book as used if nobody settles it
+    item: int | None = None  # of a batch
 
 
 class LedgerRow(msgspec.Struct, frozen=True, gc=False):

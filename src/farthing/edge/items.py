@@ -69,7 +69,7 @@ async def serve_item(gateway: Gateway, leased: Leased) -> Served:
 def _served(request_id: str, x: Exchange | None, error: FarthingError | None = None, body: bytes = b"") -> Served:
     if x is None or x.target is None:
         return Served(request_id, error, body)
-    called = bool(x.attempts)
+    called = bool(x.attempts) and not any(effect.lever == "batch" for effect in x.effects)
     return Served(request_id, error, body, x.target.service if called else None, x.model_s, x.usage.output_tokens if x.usage else None)
 
 

@@ -106,7 +106,7 @@ def _head(asked: WebRequest) -> bytes:
     default = 443 if asked.tls else 80
     host = asked.host if asked.port == default else f"{asked.host}:{asked.port}"
     lines = [("host", host), ("user-agent", "farthing"), ("accept", "application/json, text/plain;q=0.9"), ("accept-encoding", "identity")]
-    if asked.body:
+    if asked.body and not any(name == "content-type" for name, _ in asked.headers):
         lines.append(("content-type", "application/json"))
     return "".join(f"{name}: {value}\r\n" for name, value in (*lines, *asked.headers)).encode("latin-1")
 

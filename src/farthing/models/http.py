@@ -8,6 +8,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Self
 
@@ -32,6 +33,7 @@ _ERROR_OBJECT = re.compile(rb'\s*\{\s*"error"\s*:\s*["{]')
 class HttpReply:
     """A `core.call.Reply` over a raw one."""
 
+    price_factor: Decimal | None = None
     __slots__ = ("_raw", "attempts", "content_type", "queue_s", "service_request_id")
 
     def __init__(self, raw: RawReply, content_type: str) -> None:

@@ -19,6 +19,7 @@ from farthing.core.errors import ConfigError, Upstream, UpstreamCrowded, Upstrea
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
 from farthing.models.base import Backend
+from farthing.models.batch import BatchDesk
 from farthing.models.guard import Guard, Sleep
 from farthing.models.http import HttpBackend
 from farthing.models.requests import key_of
@@ -44,7 +45,9 @@ class Hub:
         sleep: Sleep = asyncio.sleep,
         resolve: Resolve = resolve_system,
         load: Callable[[str], Load | None] = _says_nothing,
+        batches: BatchDesk | None = None,
     ) -> None:
+        self._batches = batches  # where calls that may take their time go, if their service has batches
         self._clock = clock
         self._environ = environ
         self._sleep = sleep
@@ -63,7 +66,12 @@ class Hub:
         if call.service in self._bounds and self._is_full(call.service):
             text = f"Service '{call.service}' has {self._bounds[call.service]} requests waiting or more (services.{call.service}.max_waiting)."
             raise UpstreamCrowded(text, retry_after_s=_RETRY_CROWDED_S)
+        if self._batches is not None and self._batches.takes(call):
+            return self._patiently(self._batches, guard, call)
         return guard.send(call)
+
+    async def _patiently(self, batches: BatchDesk, guard: Guard, call: Call) -> Reply:
+        return await batches.ask(call) or await guard.send(call)
 
     def dialects(self, service: str) -> frozenset[Dialect]:
         """What this service speaks natively; empty for an unknown one."""

@@ -11,6 +11,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from decimal import Decimal
 
 from farthing.config import Service
 from farthing.core.call import Call
@@ -35,6 +36,7 @@ class RecordedReply:
 
     attempts = 1
     queue_s = 0.0
+    price_factor: Decimal | None = None
     service_request_id: str | None
 
     def __init__(self, content_type: str, service_request_id: str, pieces: list[Timed], pause: Pause) -> None:

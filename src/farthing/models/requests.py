@@ -52,7 +52,7 @@ class Requests:
         query = f"?{service.query.lstrip('?')}" if service.query else ""
         paths = {dialect: quote(f"{address.path}{path}{query}", safe=_URL_SAFE) for dialect, path in _PATHS.items()}
         self._paths = {dialect: path.encode() for dialect, path in paths.items()}
-        lines = [("host", address.authority), *_auth(service, key), ("content-type", "application/json"), ("accept-encoding", "identity")]
+        lines = [("host", address.authority), *auth_lines(service, key), ("content-type", "application/json"), ("accept-encoding", "identity")]
         fixed = _encode([*lines, ("user-agent", "farthing")])
         self._whole = fixed + b"accept: application/json\r\n"
         self._stream = fixed + b"accept: text/event-stream\r\n"
@@ -74,7 +74,8 @@ def key_of(service: Service, environ: Mapping[str, str]) -> str | None:
     return value or None
 
 
-def _auth(service: Service, key: str | None) -> list[tuple[str, str]]:
+def auth_lines(service: Service, key: str | None) -> list[tuple[str, str]]:
+    """The header that carries the key; none without one."""
     if key is None:
         return []
     return [("authorization", f"Bearer {key}")] if service.auth == "bearer" else [(service.auth, key)]

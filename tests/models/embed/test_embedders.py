@@ -25,6 +25,7 @@ class OneReply:
     service_request_id = None
     attempts = 1
     queue_s = 0.0
+    price_factor = None
 
     def __init__(self, body: bytes) -> None:
         self.body = body

@@ -29,7 +29,8 @@ _FULL_STATUS = frozenset({429, 503, 529})
 
 
 class Runner:
-    """`interactive` says how many requests of people are being served here now; `going` turns false when the gateway stops."""
+    """`interactive` says how many requests of people are being served here now; `going` turns false when the gateway stops; `parked` counts the
+    items that wait for a provider's batch: they take no room, but memory."""
 
     def __init__(
         self,
@@ -41,9 +42,10 @@ class Runner:
         pace: Pace,
         interactive: Callable[[], int],
         going: Callable[[], bool],
+        parked: Callable[[], int] = lambda: 0,
     ) -> None:
         self._jobs, self._serve, self._config, self._clock = jobs, serve, config, clock
-        self._interactive, self._going = interactive, going
+        self._interactive, self._going, self._parked = interactive, going, parked
         self.pace = pace
         self._turns = Turns()
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -114,7 +116,9 @@ class Runner:
     async def _fill(self, batches: list[Batch]) -> None:
         """Start what there is room for, batch by batch in turn."""
         for batch in self._turns.order(batches):
-            room = self.pace.room(self._services.get(batch.id), len(self._running), self._interactive())
+            parked = self._parked()
+            room = self.pace.room(self._services.get(batch.id), len(self._running) - parked, self._interactive())
+            room = min(room, self._config().batch.provider_items - parked)
             if room <= 0:
                 continue
             leased = await self._jobs.lease(batch, room)
@@ -125,7 +129,7 @@ class Runner:
 
     def _begin(self, leased: Leased) -> None:
         self._running[leased.item] = asyncio.create_task(self._item(leased))
-        self.pace.background = len(self._running)
+        self.pace.background = len(self._running) - self._parked()
 
     async def _item(self, leased: Leased) -> None:
         try:
@@ -142,7 +146,7 @@ class Runner:
             await self._put_back_in_time(leased)
         finally:
             del self._running[leased.item]
-            self.pace.background = len(self._running)
+            self.pace.background = len(self._running) - self._parked()
             self._wake.set()
 
     async def _put_back_in_time(self, leased: Leased) -> None:

@@ -35,6 +35,11 @@ class Envelope:
         if inbound.deadline_s is not None:
             self.deadline_s = min(self.deadline_s, inbound.deadline_s)
 
+    def put_off(self, seconds: float) -> None:
+        """So long did it wait where no time counts."""
+        self.started_s += seconds
+        self.deadline_s += seconds
+
     def reached_by(self, now_s: float) -> bool:
         """Whether a deadline that has just rung was the endpoint's own cap. Timers ring up to a millisecond early."""
         return self.cut_by_cap and now_s >= self.deadline_s - _EARLY_S

@@ -6,6 +6,7 @@ saw, one as long as the logged answer. Only the first two have a quality. What n
 """
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -205,6 +206,7 @@ class LoggedReply:
 
     attempts = 1
     queue_s = 0.0
+    price_factor: Decimal | None = None
     service_request_id: str | None = None
 
     def __init__(self, told: Told, call: Call, loop: VirtualLoop) -> None:

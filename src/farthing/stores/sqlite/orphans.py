@@ -28,15 +28,21 @@ def settle_orphans(connection: sqlite3.Connection, slot: int) -> list[Op]:
     for (text,) in found:
         intent = msgspec.json.decode(text, type=Intent)
         requests.setdefault(intent.request_id, []).append(intent)
-    return [_settle(intents) for intents in requests.values()]
+    return [_settle(intents, parked=_is_parked(connection, intents[0].item)) for intents in requests.values()]
 
 
-def _settle(intents: list[Intent]) -> Op:
-    releases = [Release(meter, held, used) for intent in intents for meter, held, used in intent.holds]
-    return Op(intents[0].request_id, None, releases=releases, row=_row(intents), closes=True)
+def _is_parked(connection: sqlite3.Connection, item: int | None) -> bool:
+    """A call that waits for its provider's batch is not lost with its worker: it is paid for once, when its item has its answer."""
+    sql = "SELECT 1 FROM provider_calls WHERE item = ? AND state != 'missed'"
+    return item is not None and patiently(connection, sql, (item,)).fetchone() is not None
 
 
-def _row(intents: list[Intent]) -> tuple[object, ...]:
+def _settle(intents: list[Intent], *, parked: bool) -> Op:
+    releases = [Release(meter, held, 0 if parked else used) for intent in intents for meter, held, used in intent.holds]
+    return Op(intents[0].request_id, None, releases=releases, row=_row(intents, parked=parked), closes=True)
+
+
+def _row(intents: list[Intent], *, parked: bool) -> tuple[object, ...]:
     first, last = intents[0], intents[-1]
     known: dict[str, object] = {
         "request_id": first.request_id,
@@ -50,12 +56,12 @@ def _row(intents: list[Intent]) -> tuple[object, ...]:
         "model_name": last.model,
         "provider": last.service,
         "model_tier": last.tier,
-        "tokens_in": sum(intent.quoted_input_tokens for intent in intents),
+        "tokens_in": 0 if parked else sum(intent.quoted_input_tokens for intent in intents),
         "usage_estimated": True,
         "cache": "miss",
         "rag_used": False,
         "num_llm_calls": len(intents),
-        "cost_picousd": _sum(intent.quoted_picousd for intent in intents),
+        "cost_picousd": 0 if parked else _sum(intent.quoted_picousd for intent in intents),
         "decisions": "[]",
         "outcome": "interrupted",
         "status": 500,

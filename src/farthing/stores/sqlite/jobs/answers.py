@@ -16,6 +16,7 @@ def write_answer(connection: sqlite3.Connection, answered: Answered) -> int:
     if took is None:
         return 0
     batch, line = took
+    run("DELETE FROM provider_calls WHERE item = ?", (answered.item,))
     counted = "done" if answered.ok else "failed"
     run(f"UPDATE batches SET {counted} = {counted} + 1 WHERE id = ?", (batch,))
     _tell_twins(connection, batch, line, answered)

@@ -43,6 +43,7 @@ def end_batch(connection: sqlite3.Connection, batch: str, *, sizes: Mapping[str,
     made = {part: _answer_file(connection, batch, part, size, now, keep_s) for part, size in sizes.items() if size and kind == "batch"}
     sql = f"UPDATE batches SET status = ?, {last}_at = ?, output_file = ?, error_file = ?, resumes_at = NULL WHERE id = ?"
     run(sql, (last, now, made.get("output"), made.get("errors"), batch))
+    run("DELETE FROM provider_calls WHERE item IN (SELECT id FROM batch_items WHERE batch = ?)", (batch,))
     run("UPDATE batch_items SET reuse = NULL WHERE batch = ? AND reuse IS NOT NULL", (batch,))
     return 1
 
