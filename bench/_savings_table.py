@@ -17,17 +17,18 @@ WORDS = {
 }
 NOTE = (
     "Recorded answers of real models to real, graded prompts, through the whole gateway as a process (`farthing/auto`, half of it streamed), every "
-    "lever at its defaults; money read off the ledger at list prices. {repeats:.0%} of the requests repeat an earlier question word for word (Zipf "
-    "over the questions asked before): an assumption, the data have no repeats. The dear models' texts are not in the data, only their grades and "
-    "lengths: they are stood in for by text of that length. The account's baseline prices the answer that was served; the bill with every lever off "
-    "prices the dear model's own answers. In brackets: 95 % interval, bootstrap over questions. `bench/savings.py`"
+    "lever at its defaults, and a router trained on other questions of the same set where the column says so; money read off the ledger at list "
+    "prices. {repeats:.0%} of the requests repeat an earlier question word for word (Zipf over the questions asked before): an assumption, the data "
+    "have no repeats. The dear models' texts are not in the data, only their grades and lengths: they are stood in for by text of that length. The "
+    "account's baseline prices the answer that was served; the bill with every lever off prices the dear model's own answers. In brackets: 95 % "
+    "interval, bootstrap over questions. `bench/savings.py --router`"
 )
 Result = dict[str, Any]
 
 
 def lines(sets: list[Result], repeats: float) -> Iterator[str]:
     """The table, a set a column, and what to know of it."""
-    yield "| | " + " | ".join(one["title"] for one in sets) + " |"
+    yield "| | " + " | ".join(f"{one['title']}: {one['setting']}" for one in sets) + " |"
     yield "|---|" + "---:|" * len(sets)
     for name, cells in _rows(sets):
         yield f"| {name} | " + " | ".join(cells) + " |"

@@ -1,16 +1,19 @@
 """What it saves: recorded, graded traffic through the whole gateway with every lever on; what each lever took off, and whether the answers held.
 
-    python bench/savings.py [--questions 3000] [--repeats 0.3] [--set zeroeval]
+    python bench/savings.py [--questions 3000] [--repeats 0.3] [--set zeroeval] [--router]
 
 For each set of prompts the gateway runs twice as a process of its own: once with every lever off (the bill without Farthing, at the recorded
 lengths of the dear model's answers), once with all of them on. Costs, baseline and the levers' parts are read off the ledger; quality is the
 recorded grade of the model that answered against that of the baseline model on the same questions. Intervals: 95 %, bootstrap over questions.
-`python bench/readme.py` puts the table into the README. Without `../shared/data` (or FARTHING_DATA) it says so and stops.
+With `--router` one half of the questions, with their grades, trains a router (`farthing router train`, floor 97 %, confidence 95 %); the other
+half is the traffic, once under the shipped rules, once under that router. `python bench/readme.py` puts the table into the README. Without
+`../shared/data` (or FARTHING_DATA) it says so and stops.
 """
 
 import argparse
 import asyncio
 import json
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -21,7 +24,7 @@ from typing import Any
 import msgspec
 
 from _harness import Figure, print_table, save
-from _recorded import DATA, PAIRS, Pair, Question, available, questions, traffic, write
+from _recorded import DATA, PAIRS, Pair, Question, available, questions, stand_in, traffic, write
 from farthing.core.account import SAVERS
 from farthing.lab.statistics import Estimate, paired_difference, ratio, sums_by
 
@@ -89,6 +92,7 @@ class Result(msgspec.Struct):
     """What the table shows of one set. Money in USD per request, quality from 0 to 1."""
 
     title: str
+    setting: str  # who chose the model
     cheap: str
     expensive: str
     questions: int
@@ -109,7 +113,7 @@ class Result(msgspec.Struct):
     quality_lost: Estimate  # served less baseline
 
 
-def measure(pair: Pair, asked: list[Question], order: list[int], off: Passed, on: Passed) -> Result:
+def measure(pair: Pair, setting: str, asked: list[Question], order: list[int], off: Passed, on: Passed) -> Result:
     """The figures of one set. Requests that ask the same question hang together: the unit of every interval is the question."""
     accounts = [json.loads(row["account"])["saved"] for row in on.rows]
     served = [asked[which].grades[row["model_name"]] for which, row in zip(order, on.rows, strict=True)]
@@ -131,6 +135,7 @@ def measure(pair: Pair, asked: list[Question], order: list[int], off: Passed, on
     assert lost is not None
     return Result(
         title=pair.title,
+        setting=setting,
         cheap=pair.cheap,
         expensive=pair.expensive,
         questions=len(asked),
@@ -152,26 +157,42 @@ def measure(pair: Pair, asked: list[Question], order: list[int], off: Passed, on
     )
 
 
-def one_set(pair: Pair, most: int, repeats: float, extra: str) -> Result:
+def train(pair: Pair, known: list[Question], folder: Path) -> Path:
+    """A router out of graded questions, by the command that a team would use."""
+    grades, router = folder / "grades.jsonl", folder / "router.npz"
+    with grades.open("wb") as file:
+        for one in known:
+            answers = {pair.cheap: one.cheap_answer, pair.expensive: stand_in(one.cheap_answer, one.expensive_chars)}  # what they cost goes by length
+            file.write(msgspec.json.encode({"prompt": one.prompt, "scores": one.grades, "answers": answers}) + b"\n")
+    command = [sys.executable, "-m", "farthing", "router", "train", str(grades), "--cheap", pair.cheap, "--expensive", pair.expensive]
+    subprocess.run([*command, "--floor", "0.97", "--out", str(router)], cwd=folder, check=True, stdout=sys.stderr)
+    return router
+
+
+def one_set(pair: Pair, most: int, repeats: float, extra: str, *, trains: bool) -> list[Result]:
     asked = questions(pair, most, SEED)
+    known, asked = (asked[: len(asked) // 2], asked[len(asked) // 2 :]) if trains else ([], asked)
     order = traffic(asked, repeats, SEED)
     print(f"{pair.title}: {len(order):,} requests over {len(asked):,} questions", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="farthing-savings-") as scratch:
         recordings = Path(scratch) / "recordings.jsonl"
         write(pair, asked, recordings)
         off = run(pair, asked, order, recordings, OFF, extra)
-        on = run(pair, asked, order, recordings, {}, extra)
-    strange = Counter(row["outcome"] for row in (*off.rows, *on.rows) if row["outcome"] != "ok")
+        settings = {"shipped rules": extra}
+        if trains:
+            settings["trained router, floor 97 %"] = f'{extra}\n[route.learned]\nartefact = "{train(pair, known, Path(scratch))}"\n'
+        passed = {name: run(pair, asked, order, recordings, {}, more) for name, more in settings.items()}
+    strange = Counter(row["outcome"] for one in (off, *passed.values()) for row in one.rows if row["outcome"] != "ok")
     if strange:
         raise SystemExit(f"not every request was answered: {dict(strange)}")
-    return measure(pair, asked, order, off, on)
+    return [measure(pair, name, asked, order, off, on) for name, on in passed.items()]
 
 
 def figures(results: list[Result]) -> list[Figure]:
     found: list[Figure] = []
     for one in results:
-        found.append(Figure(f"saved of the baseline, {one.title}", one.saved_share.value * 100, "%", None))
-        found.append(Figure(f"quality kept, {one.title}", one.quality_kept.value * 100, "%", None))
+        found.append(Figure(f"saved of the baseline, {one.title}, {one.setting}", one.saved_share.value * 100, "%", None))
+        found.append(Figure(f"quality kept, {one.title}, {one.setting}", one.quality_kept.value * 100, "%", None))
     return found
 
 
@@ -180,6 +201,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=3000, help="at most so many of each set (continuous integration: 60)")
     parser.add_argument("--repeats", type=float, default=0.3, help="share of requests that repeat an earlier question word for word")
     parser.add_argument("--set", action="append", choices=[pair.name for pair in PAIRS], help="only this set")
+    parser.add_argument("--router", action="store_true", help="train a router on half of the questions, and measure on the other")
     parser.add_argument("--config", type=Path, help="TOML to add to the configuration")
     chosen = parser.parse_args()
     wanted = [pair for pair in PAIRS if not chosen.set or pair.name in chosen.set]
@@ -187,7 +209,7 @@ def main() -> None:
     if missing:
         raise SystemExit(f"Skipped: {', '.join(missing)} not in {DATA}. Set FARTHING_DATA to the folder that holds routing/.")
     extra = chosen.config.read_text() if chosen.config else ""
-    results = [one_set(pair, chosen.questions, chosen.repeats, extra) for pair in wanted]
+    results = [one for pair in wanted for one in one_set(pair, chosen.questions, chosen.repeats, extra, trains=chosen.router)]
     save("savings", figures(results), {"repeats": chosen.repeats, "sets": msgspec.to_builtins(results)})
     from _savings_table import lines
 
