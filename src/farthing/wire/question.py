@@ -25,10 +25,15 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 
 def question(dialect: Dialect, body: bytes) -> Question | None:
     """`None` where the last turn is not plain text of a user. Raises what `canonical` raises."""
+    return question_of(dialect, canonical(dialect, body)) if dialect in _LIST else None
+
+
+def question_of(dialect: Dialect, canonical_body: bytes) -> Question | None:
+    """The same, of a body that is canonical already."""
     if dialect not in _LIST:
         return None
     name = dialect.value.encode()
-    fields: dict[str, Any] = _decode(canonical(dialect, body)[len(name) :])
+    fields: dict[str, Any] = _decode(canonical_body[len(name) :])
     turns: Any = fields.get(_LIST[dialect])
     if isinstance(turns, str):
         fields[_LIST[dialect]] = None

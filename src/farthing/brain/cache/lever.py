@@ -16,7 +16,7 @@ from farthing.core.recent import Recent
 from farthing.core.request import Dialect, Inbound
 from farthing.core.usage import Usage
 from farthing.wire.canonical import canonical
-from farthing.wire.question import Question, question
+from farthing.wire.question import Question, question_of
 
 Words = Callable[[], Sequence[bytes]]
 Tell = Callable[[bytes, str, Answer], None]
@@ -67,8 +67,9 @@ class CacheLever:
             return Reuse("bypass", Decision("cache", "bypass", reason))
         recent = self._recent[inbound.dialect]
         known = recent.get(inbound.body)
-        content, own = known or (content_digest(canonical(inbound.dialect, inbound.body)), asks_about_own_affairs(words()))
-        asked, slot = self._asked(inbound, own) if known is None else (None, None)
+        body = None if known is not None else canonical(inbound.dialect, inbound.body)
+        content, own = known or (content_digest(body or b""), asks_about_own_affairs(words()))
+        asked, slot = (None, None) if body is None else self._asked(inbound, body, own)
         user_scope = None
         if own and slot is None:
             user_scope = inbound.user_hash
@@ -82,20 +83,20 @@ class CacheLever:
             self._reused(key, inbound.tenant, answer)
             age_s = max(0, int(now - answer.created_at))
             return Reuse("hit", Decision("cache", "exact", f"same request {age_s} s ago", saved_usd=answer.cost_usd), key, answer)
+        asked = asked or question_of(inbound.dialect, canonical(inbound.dialect, inbound.body) if body is None else body)
         return self._by_spelling(inbound, endpoint, key, asked, slot, user_scope, now)
 
-    def _asked(self, inbound: Inbound, own: bool) -> tuple[Question | None, str | None]:
+    def _asked(self, inbound: Inbound, canonical_body: bytes, own: bool) -> tuple[Question | None, str | None]:
         """The question and its slot, where they are needed before the exact lane: a slot says that a question is nobody's own affair."""
         if not self._slots or not own or inbound.widest_lane == "exact":
             return None, None
-        asked = question(inbound.dialect, inbound.body)
+        asked = question_of(inbound.dialect, canonical_body)
         return asked, None if asked is None else self._slots.named(asked.text, inbound.endpoint)
 
     def _by_spelling(
         self, inbound: Inbound, endpoint: Endpoint, key: bytes, asked: Question | None, slot: str | None, user_scope: str | None, now: float
     ) -> Reuse:
         """The exact lane has nothing: is the question known in another spelling, or is its answer on its way?"""
-        asked = asked or (question(inbound.dialect, inbound.body) if inbound.dialect is not Dialect.EMBEDDINGS else None)
         spelling = None if asked is None or inbound.widest_lane == "exact" else self._spelling(inbound, asked, slot)
         normalised = None
         if asked is not None and spelling is not None:

@@ -95,7 +95,7 @@ class Slots:
 
     def named(self, text: str, endpoint: str) -> str | None:
         """The slot of this question."""
-        if len(text) > MOST_CHARS:
+        if not self._rows or len(text) > MOST_CHARS:
             return None
         tidy = _TAIL.sub("", _SPACE.sub(" ", text.replace("’", "'")).strip())
         for key, endpoints, patterns in self._rows:
