@@ -117,7 +117,8 @@ def _expensive(settings: list[Setting], losses: list[Floats], scores: Floats, te
         reason = f"no setting saves anything on {name} while keeping {terms.floor * 100:g}% of the expensive model's quality"
     else:
         wanted = max(needed, labels + 1)
-        reason = f"{labels} graded prompts are too few to promise {terms.floor * 100:g}% with {terms.confidence * 100:g}% confidence; about {wanted} may do"
+        asked = f"{terms.floor * 100:g}% with {terms.confidence * 100:g}% confidence"
+        reason = f"{labels} graded prompts are too few to promise {asked}; about {wanted} may do"
     return Promise(
         floor=terms.floor, confidence=terms.confidence, labels=labels, way="expensive", dials=None, quality_ratio=1.0, least_ratio=1.0,
         cost_ratio=1.0, reason=f"{reason}; all of it goes to the expensive tier",
