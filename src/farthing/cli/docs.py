@@ -1,10 +1,12 @@
 """`farthing docs`: bring documents in, list, remove, search and re-index them. A running gateway sees a change with its next question."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from farthing.cli.options import ConfigPath, StorePath, loaded
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from farthing import config as settings
+    from farthing.lab.ingest.librarian import Librarian
     from farthing.lab.ingest.run import Progress, Report
-    from farthing.stores.sqlite.documents import Documents
 
 app = typer.Typer(help="Documents for answers: add, list, remove, search, reindex.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,46 +29,61 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("add")
 def add(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Files, and folders to look through: Markdown, HTML, text; PDF and DOCX with the extra `docs`.")
-    ],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders to look through, https:// addresses: Markdown, HTML, text; PDF and DOCX with the extra `docs`."),
+    ] = None,
+    urls: Annotated[Path | None, typer.Option(help="A file of addresses, one a line; their hosts must be in retrieve.url_hosts.")] = None,
     collection: InCollection = "default",
     tenant: OfTenant = "default",
     json: AsJson = False,
     config: ConfigPath = None,
     store: StorePath = None,
 ) -> None:
-    """Add files; one that was changed gets a new version, one that was not is passed over. Stopped, it goes on where it was."""
-    with _opened(config, store, make=True) as (documents, known):
-        _bring_in(documents, known, paths, collection, tenant, json=json, again=False)
+    """Add documents; one that was changed gets a new version, one that was not is passed over. Stopped, it goes on where it was."""
+    from farthing.lab.ingest.files import find
+    from farthing.lab.ingest.web import is_url
+
+    paths = [Path(source) for source in sources or () if not is_url(source)]
+    addresses = [*(source for source in sources or () if is_url(source)), *_addresses(urls)]
+    if not paths and not addresses:
+        raise typer.BadParameter("Name files, folders or addresses, or a list of addresses with --urls.")
+    with _opened(config, store, make=True) as (librarian, known):
+        found = find(paths, most_bytes=int(known.retrieve.max_file_mb * 1e6))
+        ingest = librarian.ingest(tenant, collection)
+        _watched(ingest.report, lambda show: ingest.take(chain(found, librarian.pages(addresses)), show, of=len(found) + len(addresses)), json=json)
 
 
 @app.command("reindex")
 def reindex(
-    paths: Annotated[list[Path], typer.Argument(help="The files and folders that the collection was made of.")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="The files and folders that the collection was made of; none: what is stored.")] = None,
     collection: InCollection = "default",
     tenant: OfTenant = "default",
     json: AsJson = False,
     config: ConfigPath = None,
     store: StorePath = None,
 ) -> None:
-    """Cut and embed everything anew, as after a change of embedder or chunk size. What is no longer among the paths is removed."""
+    """Embed everything anew, as after a change of embedder; with paths, cut anew too, and what is no longer among them is removed."""
     from farthing.core.errors import ConfigError
     from farthing.lab.ingest.files import find
     from farthing.models.embed import shipped
 
-    with _opened(config, store) as (documents, known):
-        if documents.version(tenant, collection) is None:
-            raise _unknown(documents, tenant, collection)
-        if not any(one.problem is None for one in find(paths, most_bytes=int(known.retrieve.max_file_mb * 1e6))):
+    with _opened(config, store) as (librarian, known):
+        if not paths:
+            ingest = librarian.ingest(tenant, collection)
+            _watched(ingest.report, lambda show: librarian.reindex(tenant, collection, show, ingest=ingest), json=json)
+            return
+        began = {document.name: document.version for document in librarian.listed(tenant, collection)}
+        found = find(paths, most_bytes=int(known.retrieve.max_file_mb * 1e6))
+        if not any(one.problem is None for one in found):
             raise ConfigError("None of the paths has a file that can be read; the collection stays as it is.")
-        documents.adopt(tenant, collection, embedder=shipped().id, chunking=known.retrieve.chunking)
-        began = {document.name: document.version for document in documents.documents(tenant, collection)}
-        report = _bring_in(documents, known, paths, collection, tenant, json=json, again=True)
-        kept = {document.name for document in documents.documents(tenant, collection) if began.get(document.name) != document.version}
+        librarian.documents.adopt(tenant, collection, embedder=shipped().id, chunking=known.retrieve.chunking)
+        ingest = librarian.ingest(tenant, collection)
+        report = _watched(ingest.report, lambda show: ingest.take(found, show, again=True), json=json)
+        kept = {document.name for document in librarian.listed(tenant, collection) if began.get(document.name) != document.version}
         stale = sorted(set(began) - kept)
         if stale and report.added + report.changed:
-            documents.remove(tenant, collection, stale)
+            librarian.remove(tenant, collection, stale)
             typer.echo(f"removed {len(stale)} that were not among the paths, or can no longer be read: {', '.join(stale[:5])}", err=True)
 
 
@@ -81,15 +98,13 @@ def list_documents(
     """List collections, or the documents of one."""
     from farthing.cli.paper import console
 
-    with _opened(config, store) as (documents, _):
+    with _opened(config, store) as (librarian, _):
         if collection is None:
-            found = documents.collections(tenant)
+            found = librarian.collections(tenant)
             rows = [(one.tenant, one.name, one.documents, one.chunks, one.chunking, one.embedder) for one in found]
             _print(console(), found, ("tenant", "collection", "documents", "chunks", "cut in", "embedder"), rows, json=json)
             return
-        if documents.version(tenant or "default", collection) is None:
-            raise _unknown(documents, tenant or "default", collection)
-        listed = documents.documents(tenant or "default", collection)
+        listed = librarian.listed(tenant or "default", collection)
         rows = [(one.name, one.version, one.chunks, f"{one.size_bytes:,}", _moment(one.added_at)) for one in listed]
         _print(console(), listed, ("document", "version", "chunks", "bytes", "added"), rows, json=json)
 
@@ -106,10 +121,8 @@ def remove(
     """Take documents out."""
     if bool(names) == everything:
         raise typer.BadParameter("Name documents, or say --all.")
-    with _opened(config, store) as (documents, _):
-        if documents.version(tenant, collection) is None:
-            raise _unknown(documents, tenant, collection)
-        gone = documents.remove(tenant, collection, None if everything else names)
+    with _opened(config, store) as (librarian, _):
+        gone = librarian.remove(tenant, collection, None if everything else names)
     typer.echo(f"removed {gone}")
     if names and gone < len(set(names)):
         typer.echo(
@@ -133,50 +146,52 @@ def search(
     """Show what would be sent for a question, and what it takes."""
     import time
 
-    from farthing.brain.retrieve.library import Library
-    from farthing.brain.retrieve.rank import shipped as ranker
-    from farthing.models.embed import shipped
     from farthing.models.tokens import TokenCounter
 
-    with _opened(config, store) as (documents, known):
-        finder = Library(documents, ranker()).finder(tenant, collection)
-        counter, embedder = TokenCounter(), shipped()
-        embedder.embed_now("warm")
-        counter.count("warm", model)
+    with _opened(config, store) as (librarian, _):
+        counter = TokenCounter()
+        librarian.search(tenant, collection, "warm", tokens=counter, model=model)
         began = time.perf_counter()
-        vector = embedder.embed_now(question)
-        found = finder.find(question, vector, budget_tokens=budget or known.retrieve.budget_tokens, count=lambda text: counter.count(text, model))
+        found = librarian.search(tenant, collection, question, tokens=counter, budget_tokens=budget, model=model)
         took_ms = (time.perf_counter() - began) * 1e3
     if json:
-        rows = [{"source": one.passage.source, "heading": one.passage.heading, "text": one.text, "tokens": one.tokens} for one in found.excerpts]
-        _echo_json({"excerpts": rows, "tokens": found.tokens, "top_20_tokens": found.usual_tokens, "suspicious": found.flagged, "took_ms": took_ms})
+        _echo_json(msgspec.to_builtins(found) | {"took_ms": took_ms})
         return
     for one in found.excerpts:
-        typer.echo(f"[{one.passage.source}] {one.passage.heading}  ({one.tokens} tokens)\n{one.text}\n")
-    typer.echo(
-        f"{found.tokens} tokens of {len(found.sources)} documents; the best 20 chunks whole are {found.usual_tokens}; {took_ms:.0f} ms", err=True
-    )
-    for source in found.flagged:
+        typer.echo(f"[{one.source}] {one.heading}  ({one.tokens} tokens)\n{one.text}\n")
+    typer.echo(f"{found.tokens} tokens of {found.sources} documents; the best 20 chunks whole are {found.top_20_tokens}; {took_ms:.0f} ms", err=True)
+    for source in found.suspicious:
         typer.echo(f"{source} has text that reads like instructions to a model; it is sent as data.", err=True)
 
 
-def _bring_in(
-    documents: "Documents", known: "settings.Config", paths: list[Path], collection: str, tenant: str, *, json: bool, again: bool
-) -> "Report":
+def _addresses(urls: Path | None) -> list[str]:
+    from farthing.core.errors import ConfigError
+    from farthing.lab.ingest.web import is_url, listed
+
+    if urls is None:
+        return []
+    try:
+        found = listed(urls.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The list of addresses {urls} cannot be read: {error}.") from error
+    odd = next((line for line in found if not is_url(line)), None)
+    if odd is not None:
+        raise ConfigError(f"{urls} holds {odd[:100]!r}, which is no http:// or https:// address. One a line; lines that begin with # are left out.")
+    return found
+
+
+def _watched(report: "Report", run: "Callable[[Progress], Report]", *, json: bool) -> "Report":
+    """With a bar; stopped by Ctrl-C, it says how far it came. `report` fills while it runs."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
-    from farthing.lab.ingest.run import Ingest
-    from farthing.models.embed import shipped
-
-    ingest = Ingest(documents, shipped(), known.retrieve, tenant=tenant, collection=collection)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("")
-            report = ingest.add(paths, _shower(bar, task), again=again)
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
+            run(_shower(bar, bar.add_task("")))
     except KeyboardInterrupt:
-        _tell(ingest.report, json=json)
+        _tell(report, json=json)
         typer.echo("Stopped. The same command goes on from here.", err=True)
         raise typer.Exit(130) from None
     _tell(report, json=json)
@@ -203,29 +218,20 @@ def _tell(report: "Report", *, json: bool) -> None:
         typer.echo(f"  {path}: {problem}", err=True)
 
 
-def _unknown(documents: "Documents", tenant: str, collection: str) -> Exception:
-    from farthing.core.errors import NotFound
-
-    names = ", ".join(one.name for one in documents.collections(tenant)) or "none"
-    return NotFound(f"Tenant '{tenant}' has no collection '{collection}'; it has: {names}.")
-
-
 @contextmanager
-def _opened(config: Path | None, store: Path | None, *, make: bool = False) -> "Generator[tuple[Documents, settings.Config]]":
-    import msgspec
-
+def _opened(config: Path | None, store: Path | None, *, make: bool = False) -> "Generator[tuple[Librarian, settings.Config]]":
     from farthing.core.errors import ConfigError
-    from farthing.stores.sqlite.documents import Documents
+    from farthing.lab.ingest.opened import open_librarian
 
     known = loaded(config).config
     place = known.store if store is None else msgspec.structs.replace(known.store, path=str(store))
     if not make and not Path(place.path).exists():
         raise ConfigError(f"There is no store at {place.path}. Name it with --store or --config; 'farthing docs add' makes one.")
-    documents = Documents(place)
+    librarian = open_librarian(msgspec.structs.replace(known, store=place))
     try:
-        yield documents, known
+        yield librarian, known
     finally:
-        documents.close()
+        librarian.close()
 
 
 def _print(paper: "Console", found: object, heads: tuple[str, ...], rows: "Sequence[tuple[object, ...]]", *, json: bool) -> None:
@@ -243,8 +249,6 @@ def _print(paper: "Console", found: object, heads: tuple[str, ...], rows: "Seque
 
 
 def _echo_json(what: object) -> None:
-    import msgspec
-
     typer.echo(msgspec.json.format(msgspec.json.encode(what)).decode())
 
 

@@ -45,6 +45,9 @@ class Retrieve(_Table, frozen=True):
     max_file_mb: Annotated[float, _key("Larger files are not taken in.", gt=0)] = 32.0
     parse_cpu_s: Annotated[int, _key("Processor time that reading one file may take.", ge=1)] = 60
     budget_tokens: Annotated[int, _key("Most tokens of documents in one prompt.", ge=32)] = 700
+    url_hosts: Annotated[tuple[str, ...], _key("Hosts that documents may be fetched from, as host or host:port.")] = ()
+    url_private_hosts: Annotated[tuple[str, ...], _key("Those of them that may have private addresses, as host:port.")] = ()
+    url_timeout_s: Annotated[float, _key("Time that fetching one document may take.", gt=0)] = 20.0
 
     @property
     def chunking(self) -> str:

@@ -105,8 +105,11 @@ def is_public(address: str) -> bool:
 def _head(asked: WebRequest) -> bytes:
     default = 443 if asked.tls else 80
     host = asked.host if asked.port == default else f"{asked.host}:{asked.port}"
-    lines = [("host", host), ("user-agent", "farthing"), ("accept", "application/json, text/plain;q=0.9"), ("accept-encoding", "identity")]
-    if asked.body and not any(name == "content-type" for name, _ in asked.headers):
+    named = {name for name, _ in asked.headers}
+    lines = [("host", host), ("user-agent", "farthing"), ("accept-encoding", "identity")]
+    if "accept" not in named:
+        lines.append(("accept", "application/json, text/plain;q=0.9"))
+    if asked.body and "content-type" not in named:
         lines.append(("content-type", "application/json"))
     return "".join(f"{name}: {value}\r\n" for name, value in (*lines, *asked.headers)).encode("latin-1")
 

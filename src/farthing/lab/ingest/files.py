@@ -12,11 +12,28 @@ _HIDDEN = (".", "__pycache__", "node_modules")
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A file and its name; with a `problem`, one that cannot be used."""
+    """A file and its name; with a `problem`, one that cannot be used. What did not come from a file has its bytes with it."""
 
-    path: Path
+    path: Path  # of a `blob`, only its suffix means something
     name: str
     problem: str | None = None
+    blob: bytes | None = None
+    address: str | None = None  # where a `blob` came from
+
+    @property
+    def where(self) -> str:
+        """As people look for it."""
+        return self.address or str(self.path)
+
+
+def given(name: str, blob: bytes, *, most_bytes: int) -> Wanted:
+    """A document that came with a request: its name says what it is, as that of a file does."""
+    path, problem = Path(name), None
+    if path.suffix.lower() not in READERS:
+        problem = f"no format that is read; names end in {' '.join(sorted(READERS))}"
+    elif len(blob) > most_bytes:
+        problem = _too_large(len(blob), most_bytes)
+    return Wanted(path, name.replace("@", "%40"), problem, blob)
 
 
 def find(paths: Sequence[Path], *, most_bytes: int) -> list[Wanted]:
@@ -58,7 +75,11 @@ def _checked(wanted: Wanted, most_bytes: int) -> Wanted:
         elif wanted.path.suffix.lower() not in READERS:
             problem = f"no format that is read; those are {' '.join(sorted(READERS))}"
         elif size > most_bytes:
-            problem = f"{size / 1e6:.1f} MB; the most is {most_bytes / 1e6:.0f} MB (retrieve.max_file_mb)"
+            problem = _too_large(size, most_bytes)
     except OSError as error:
         problem = error.strerror or str(error)
     return Wanted(wanted.path, wanted.name, problem)
+
+
+def _too_large(size: int, most_bytes: int) -> str:
+    return f"{size / 1e6:.1f} MB; the most is {most_bytes / 1e6:.0f} MB (retrieve.max_file_mb)"

@@ -7,7 +7,7 @@ Costs: the embedder's time; parsing and indexing are under a tenth of it (bench/
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,7 @@ import msgspec
 from farthing.brain.retrieve.chunks import chunks
 from farthing.brain.retrieve.dense import to_bytes
 from farthing.config import Retrieve
-from farthing.core.document import Chunk
+from farthing.core.document import Chunk, Document
 from farthing.lab.ingest.files import Wanted, find
 from farthing.lab.ingest.reader import Reader
 from farthing.stores.sqlite.documents import Documents
@@ -60,24 +60,43 @@ class Ingest:
         self.report = Report()
 
     def add(self, paths: Sequence[Path], progress: Progress | None = None, *, again: bool = False) -> Report:
-        """Add what is new and replace what has changed; `again`: replace everything. Raises `ConfigError` on another embedder's collection."""
-        wanted = find(paths, most_bytes=int(self._settings.max_file_mb * 1e6))
-        if any(one.problem is None for one in wanted):
-            self._documents.open_collection(self._tenant, self._collection, embedder=self._embedder.id, chunking=self._settings.chunking)
+        """Files, and all that can be read below folders."""
+        return self.take(find(paths, most_bytes=int(self._settings.max_file_mb * 1e6)), progress, again=again)
+
+    def take(self, wanted: Iterable[Wanted], progress: Progress | None = None, *, of: int | None = None, again: bool = False) -> Report:
+        """Add what is new and replace what has changed; `again`: replace everything. `of`: how many there are, where `wanted` does not know yet.
+
+        Raises `ConfigError` on another embedder's collection.
+        """
+        if of is None:
+            wanted = list(wanted)
+            of = len(wanted)
+        opened = False
         with closing(Reader(cpu_s=self._settings.parse_cpu_s)) as reader:
             for done, one in enumerate(wanted):
                 if progress:
-                    progress(one.name, done, len(wanted))
+                    progress(one.name, done, of)
+                if one.problem is None and not opened:
+                    opened = True
+                    self._documents.open_collection(self._tenant, self._collection, embedder=self._embedder.id, chunking=self._settings.chunking)
                 problem = one.problem or self._one(one, reader, again=again)
                 if problem is not None:
-                    self.report.problems.append((str(one.path), problem))
+                    self.report.problems.append((one.where, problem))
         if progress:
-            progress("", len(wanted), len(wanted))
+            progress("", of, of)
         return self.report
+
+    def embed_anew(self, document: Document) -> None:
+        """A document as it is stored, with fresh vectors."""
+        chunks = sorted(self._documents.known_chunks(self._tenant, self._collection, document.name).values(), key=lambda chunk: chunk.place)
+        whole = list(self._embedded(chunks, {}))
+        self._documents.put(self._tenant, self._collection, document.name, digest=document.digest, size_bytes=document.size_bytes, chunks=whole)
+        self.report.changed += 1
+        self.report.chunks += len(whole)
 
     def _one(self, wanted: Wanted, reader: Reader, *, again: bool) -> str | None:
         try:
-            blob = wanted.path.read_bytes()
+            blob = wanted.path.read_bytes() if wanted.blob is None else wanted.blob
         except OSError as error:
             return error.strerror or str(error)
         digest = hashlib.blake2b(blob, digest_size=16).digest()

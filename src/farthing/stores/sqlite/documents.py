@@ -166,6 +166,11 @@ class Documents:
             run("UPDATE documents SET digest = x'' WHERE collection = ?", (found[0],))
             run("UPDATE collections SET embedder = ?, chunking = ?, version = version + 1 WHERE id = ?", (embedder, chunking, found[0]))
 
+    def restamp(self, tenant: str, collection: str, *, embedder: str) -> None:
+        """What the vectors of the collection come from, whoever made them."""
+        with self._writing() as run:
+            run("UPDATE collections SET embedder = ?, version = version + 1 WHERE tenant = ? AND name = ?", (embedder, tenant, collection))
+
     def standing(self, tenant: str, collection: str) -> dict[int, tuple[int, int]]:
         """Version and number of chunks of each document that has any, by its id."""
         with self._reading():
