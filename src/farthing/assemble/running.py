@@ -22,6 +22,7 @@ from farthing.core.clock import Clock
 from farthing.core.errors import FarthingError
 from farthing.dashboard import Gallery
 from farthing.edge.gateway import Gateway
+from farthing.lab.ingest.thread import LibrarianThread
 from farthing.measure import otel
 from farthing.measure.board import Board
 from farthing.measure.prometheus import Metrics
@@ -60,6 +61,7 @@ class Running:
         self._chores: list[asyncio.Task[None]] = []
         self._drain_until_s: float | None = None
         self.retriever: Retriever | None = None
+        self.documents = LibrarianThread(lambda: self.house.config)
 
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
@@ -105,6 +107,7 @@ class Running:
             flow_tools=FlowTools(fetcher, os.environ),
             memory=self.recall,
             jobs=self.queue.jobs,
+            documents=self.documents,
         )
         self.queue.start(self.gateway, lambda: self.house.config)
         self._chores = [asyncio.create_task(chore) for chore in (self._warm(), self._keep_in_step(), self.engines.run())]
@@ -213,6 +216,7 @@ class Running:
         await self.keys.close()
         await self.rollups.close()
         self.gallery.close()
+        self.documents.close()
         if self.retriever is not None:
             self.retriever.close()
         await self.book.close()

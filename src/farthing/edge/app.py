@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.core.errors import FarthingError, MethodNotAllowed, NotFound
 from farthing.core.request import Dialect, Principal
-from farthing.edge import admin, ask, batches, catalog, dashboard, feedback, files, health, inference, patient, sessions
+from farthing.edge import admin, ask, batches, catalog, dashboard, documents, feedback, files, health, inference, patient, sessions
 from farthing.edge.caller import Headers, Receive, Scope, Send
 from farthing.edge.dialogue import Handler, model_route
 from farthing.edge.faults import our_fault, send_error
@@ -71,6 +71,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{dashboard.DATA}*", "viewer", dashboard.show, Dialect.CHAT, identify=sessions.identify),
     Route("POST", "/admin/cache/invalidate", "admin", admin.invalidate),
     Route("GET", "/admin/cache/stats", "admin", admin.cache_stats),
+    Route("GET", "/admin/documents", "admin", documents.listed),
+    Route("POST", "/admin/documents", "admin", documents.add),
+    Route("DELETE", "/admin/documents", "admin", documents.remove),
+    Route("POST", "/admin/documents/search", "admin", documents.search),
+    Route("POST", "/admin/documents/reindex", "admin", documents.reindex),
     Route("GET", "/healthz", "public", health.alive),
     Route("GET", "/readyz", "public", health.ready),
     Route("GET", "/", "public", health.alive),

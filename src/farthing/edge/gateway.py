@@ -16,6 +16,7 @@ from farthing.core.judgement import Judgement, Subject
 from farthing.core.request import Dialect
 from farthing.dashboard import Gallery
 from farthing.edge.keys import Authenticator
+from farthing.lab.ingest.thread import LibrarianThread
 from farthing.measure.prometheus import Metrics
 
 log = logging.getLogger("farthing.edge")
@@ -57,7 +58,9 @@ class Gateway:
         flow_tools: FlowTools | None = None,
         memory: Memory | None = None,
         jobs: Shelf | None = None,
+        documents: LibrarianThread | None = None,
     ) -> None:
+        self.documents = documents
         self.jobs = jobs  # files, batches and their items
         self.wake_runner: Callable[[], None] = _nothing  # there is something new in the queue
         self.memory = memory

@@ -5,7 +5,7 @@ Not for two threads at once. Raises `NotFound` for a collection that is not ther
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -59,6 +59,7 @@ class Librarian:
         self.documents = documents
         self._settings, self._embedder, self._clock, self._fetch = config.retrieve, embedder, clock, fetch
         self._library: Library | None = None
+        self.stopping = False  # set from another thread: no further document is begun
 
     def close(self) -> None:
         self.documents.close()
@@ -71,7 +72,8 @@ class Librarian:
         return self.documents.documents(tenant, collection)
 
     def add(self, tenant: str, collection: str, wanted: Sequence[Wanted], urls: Sequence[str] = ()) -> Report:
-        return self.ingest(tenant, collection).take(chain(wanted, self.pages(urls)), of=len(wanted) + len(urls))
+        coming = takewhile(lambda _: not self.stopping, chain(wanted, self.pages(urls)))
+        return self.ingest(tenant, collection).take(coming, of=len(wanted) + len(urls))
 
     def pages(self, urls: Sequence[str]) -> Iterator[Wanted]:
         """Fetched one after the other, as they are asked for. Starts an event loop of its own: not for a thread that has one."""
