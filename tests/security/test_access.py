@@ -29,6 +29,7 @@ ONE_MODEL = "/v1/models/gpt-4o-mini"
 DOOR = "/dashboard/login"  # takes a key in its body alone: one in a header does not help
 FIGURES = ("/dashboard/data/outline", "/dashboard/data/account", "/dashboard/data/notable")
 NO_FORM = ("/v1/files", "/v1/batches")  # what is posted here is judged after the key, and found wanting
+NO_WORDS = {("DELETE", "/admin/documents"), *(("POST", f"/admin/documents{end}") for end in ("", "/search", "/reindex"))}  # likewise
 NO_FILE = ("/v1/files/file_none", "/v1/batches/batch_none", "/v1/batches/batch_none/cancel", "/v1/background/call_none")
 STARS = ("/v1/models/", "/v1/files/", "/v1/batches/", "/v1/background/")
 NAMES = (ONE_MODEL, *NO_FILE, "/dashboard/static/app.js", *FIGURES)  # their last part is a name, whatever it holds
@@ -51,6 +52,8 @@ ROUTES = [
     *(("GET", path, "viewer") for path in FIGURES),
     ("POST", "/admin/cache/invalidate", "admin"),
     ("GET", "/admin/cache/stats", "admin"),
+    ("GET", "/admin/documents", "admin"),
+    *((method, path, "admin") for method, path in sorted(NO_WORDS)),
     ("GET", "/healthz", "public"),
     ("GET", "/readyz", "public"),
     ("GET", "/", "public"),
@@ -132,7 +135,7 @@ def expected(case: Case) -> set[int]:
     if case.path == DOOR:
         return {400}
     if case.role in ALLOWED[case.policy]:
-        return {404} if case.path in NO_FILE else {400} if (case.method, case.path) in product(("POST",), NO_FORM) else {200}
+        return {404} if case.path in NO_FILE else {400} if (case.method, case.path) in {*product(("POST",), NO_FORM), *NO_WORDS} else {200}
     return {403} if known else {401}
 
 
@@ -147,7 +150,9 @@ def cases() -> list[Case]:
         for role in ROLES
     ]
     methods = ("DELETE", "PUT", "PATCH", "OPTIONS", "TRACE")
-    verbs = [Case(verb, path, None, role, HOSTS[0]) for verb, (_, path, _), role in product(methods, ROUTES, ("nobody", "app"))]
+    taken = {(method, path) for method, path, _ in ROUTES if path not in NAMES}
+    others = [(verb, path) for verb, (_, path, _) in product(methods, ROUTES) if (verb, path) not in taken]
+    verbs = [Case(verb, path, None, role, HOSTS[0]) for (verb, path), role in product(others, ("nobody", "app"))]
     return right + hosts + odd + verbs
 
 
