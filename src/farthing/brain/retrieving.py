@@ -41,10 +41,15 @@ async def _retrieve(trip: Trip) -> None:
     x, house, collection = trip.x, trip.house, trip.endpoint.collection
     if collection is None or house.retriever is None:
         return
-    inbound, budget = x.inbound, house.config.retrieve.budget_tokens
+    inbound, budget = x.inbound, trip.endpoint.collection_tokens or house.config.retrieve.budget_tokens
     found = await house.retriever.find(inbound.tenant, collection, inbound.peek.last_user_text, budget_tokens=budget, model=inbound.peek.model)
     if found.small_talk:
         x.decisions.append(Decision("retrieve", "skipped", f"small talk, and nothing in '{collection}' is like it"))
+        return
+    if found.least_tokens is not None:
+        advice = "raise `retrieve.budget_tokens`, or `collection_tokens` of the endpoint"
+        reason = f"a budget of {budget} tokens holds nothing of what was found, of which the shortest takes {found.least_tokens}: {advice}"
+        x.decisions.append(Decision("retrieve", "skipped", reason))
         return
     block = context_block(found)
     fields = with_context(inbound.dialect, trip.body, block)

@@ -160,6 +160,8 @@ def search(
     for one in found.excerpts:
         typer.echo(f"[{one.source}] {one.heading}  ({one.tokens} tokens)\n{one.text}\n")
     typer.echo(f"{found.tokens} tokens of {found.sources} documents; the best 20 chunks whole are {found.top_20_tokens}; {took_ms:.0f} ms", err=True)
+    if found.least_tokens is not None:
+        typer.echo(f"The budget holds nothing of what was found; the shortest takes {found.least_tokens} tokens.", err=True)
     for source in found.suspicious:
         typer.echo(f"{source} has text that reads like instructions to a model; it is sent as data.", err=True)
 

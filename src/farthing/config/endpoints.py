@@ -29,6 +29,7 @@ class Endpoint(_Table, frozen=True):
     learned: Annotated[Literal["auto", "route", "off"], _key("Learned router here: auto, route (no answer is read), or off (rules only).")] = "auto"
     levers_off: Annotated[tuple[str, ...], _key("Levers that never act here: cache, route, diet, lossy, retrieve, output, prompt_cache, check.")] = ()
     collection: Annotated[str | None, _key("Documents (`farthing docs add`) that questions here are answered from; each tenant's own.")] = None
+    collection_tokens: Annotated[Count | None, _key("Most tokens of documents in one prompt here; unset: retrieve.budget_tokens.")] = None
     model: Annotated[str | None, _key("Model for /v1/ask when the caller names none.")] = None
     system: Annotated[str | None, _key("System prompt of /v1/ask.")] = None
     max_output_tokens: Annotated[Count | None, _key("Output limit when the caller sets none.")] = None

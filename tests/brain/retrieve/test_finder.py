@@ -45,7 +45,10 @@ def test_no_more_is_sent_than_the_budget_and_only_words_of_the_passages(budget: 
 
 
 def test_a_budget_that_holds_nothing_gives_nothing() -> None:
-    assert find("holiday", 5).excerpts == ()
+    found = find("holiday", 5)
+    assert (found.excerpts, found.least_tokens) == ((), 10)
+    assert find("holiday", 200).least_tokens is None
+    assert find("holiday", 9).excerpts == ()
     assert find("holiday", 0).tokens == 0
 
 

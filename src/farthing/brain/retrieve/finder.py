@@ -2,6 +2,7 @@
 
     candidates   the best by words and by meaning (index)
     rank         cheap features, linear scores (features, rank)
+    narrow       those far behind the best dropped, those that repeat a better one behind the others (narrow)
     choose       sentences over all passages by score, none that repeats, as far as the budget goes (choose)
     order        by document and place, so that equal finds make equal prompts, which a provider's prompt cache knows again
 
@@ -20,6 +21,7 @@ from farthing.brain.retrieve.dense import against, from_bytes
 from farthing.brain.retrieve.features import Sentences, features, sentence_features
 from farthing.brain.retrieve.index import Candidates, Index, Question
 from farthing.brain.retrieve.lexical import BREAK, Floats, Rows
+from farthing.brain.retrieve.narrow import near_the_best, unlike
 from farthing.brain.retrieve.rank import Ranker
 from farthing.brain.retrieve.suspect import suspicious
 
@@ -77,13 +79,21 @@ class Finder:
         ranked = self.rank(text, vector)
         if ranked is None:
             return Found((), 0, 0)
-        excerpts = self.cut(ranked, [int(number) for number in ranked.order[:_SENT]], budget_tokens=budget_tokens, count=count)
+        numbers = self.narrowed(ranked)
+        excerpts = self.cut(ranked, numbers, budget_tokens=budget_tokens, count=count)
         return Found(
             excerpts,
             sum(one.tokens for one in excerpts),
             self._usual_tokens(ranked, count),
             tuple(dict.fromkeys(one.passage.source for one in excerpts if suspicious(one.text))),
+            None if excerpts else self._least_tokens(ranked, numbers, count),
         )
+
+    def narrowed(self, ranked: Ranked) -> list[int]:
+        """Places in `ranked` of the passages whose sentences may be sent, best first."""
+        near = near_the_best(ranked.order, ranked.scores)
+        vectors = self._index.dense.vectors(ranked.found.rows)
+        return [int(number) for number in unlike(near, ranked.scores, vectors, _SENT)]
 
     def cut(self, ranked: Ranked, numbers: Sequence[int], *, budget_tokens: int, count: CountTokens) -> tuple[Excerpt, ...]:
         """What is worth sending of these candidates, given by their places in `ranked`."""
@@ -108,6 +118,12 @@ class Finder:
                 held = frozenset(terms[begin : begin + length]) - {BREAK}
                 lines.append(Line(number, place, count(passage.text[start:end]) + 1, float(scores[first + place]), held))
         return lines
+
+    def _least_tokens(self, ranked: Ranked, numbers: Sequence[int], count: CountTokens) -> int | None:
+        """Of the shortest sentence that could be sent, with what names its passage."""
+        passages = [ranked.passages[number] for number in numbers]
+        sizes = (_FRAME_TOKENS + count(one.heading) + count(one.text[start:end]) + 1 for one in passages for start, end in one.spans)
+        return min(sizes, default=None)
 
     def _usual_tokens(self, ranked: Ranked, count: CountTokens) -> int:
         """Of the best 20 by vector, whole, as they would be sent without this lever."""

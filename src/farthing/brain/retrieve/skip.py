@@ -4,6 +4,7 @@ one up that needs none costs some tokens.
 
 import re
 
+from farthing.brain.retrieve.follow import covered
 from farthing.core.exchange import Signals
 from farthing.core.request import Peek
 
@@ -31,6 +32,9 @@ def skip_reason(peek: Peek, signals: Signals | None) -> str | None:
         return "small talk"
     if "<context" in asked:
         return "the caller brought documents"
+    follow_up = covered(peek.turns)
+    if follow_up is not None:
+        return follow_up
     if signals is None or signals.needs_documents or signals.task not in _OWN_TEXT or signals.confidence < _SURE:
         return None
     return f"task {signals.task} on the caller's own text" if len(asked) >= _LONG_CHARS or "```" in asked else None

@@ -52,6 +52,7 @@ class Search(msgspec.Struct, frozen=True):
     sources: int
     top_20_tokens: int  # of the best 20 chunks whole
     suspicious: list[str]
+    least_tokens: int | None = None  # of what was found, where the budget holds none of it
 
 
 class Librarian:
@@ -127,7 +128,7 @@ class Librarian:
         budget = budget_tokens or self._settings.budget_tokens
         found = finder.find(question, vector, budget_tokens=budget, count=lambda text: tokens.count(text, model))
         hits = [Hit(one.passage.source, one.passage.heading, one.text, one.tokens) for one in found.excerpts]
-        return Search(hits, found.tokens, len(found.sources), found.usual_tokens, list(found.flagged))
+        return Search(hits, found.tokens, len(found.sources), found.usual_tokens, list(found.flagged), found.least_tokens)
 
     def _known(self, tenant: str, collection: str) -> None:
         if self.documents.version(tenant, collection) is None:

@@ -1,0 +1,35 @@
+"""From what was ranked to what is worth a closer look: two steps, each of which can be left out.
+
+near_the_best   what scores far below the best one is not sent, however much room is left
+unlike          what repeats a better one by its meaning waits behind what says something else (maximal marginal relevance)
+"""
+
+import numpy as np
+
+from farthing.brain.retrieve.lexical import Floats, Rows
+
+GAP = 9.0  # of the ranker's score, which is in nats: a candidate this far below the best is e^9 times less likely the right one
+NOVELTY = 0.15  # of the two things that count, relevance and difference, how much is difference
+
+
+def near_the_best(order: Rows, scores: Floats, *, gap: float = GAP) -> Rows:
+    """Of candidates in the ranker's order those whose score is within `gap` of the best."""
+    return order[scores[order] >= scores[order[0]] - gap] if len(order) else order
+
+
+def unlike(order: Rows, scores: Floats, vectors: Floats, count: int, *, novelty: float = NOVELTY) -> Rows:
+    """At most `count` of them, one by one: relevance from 0 to 1 against the cosine to the nearest chosen. `vectors[i]` is of candidate i."""
+    if not len(order) or novelty <= 0:
+        return order[:count]
+    some = scores[order]
+    relevance = (some - some.min()) / max(float(np.ptp(some)), 1e-9)
+    likeness = vectors[order] @ vectors[order].T
+    nearest = np.zeros(len(order), np.float32)
+    open_, chosen = np.ones(len(order), np.bool_), list[int]()
+    while len(chosen) < min(count, len(order)):
+        worth = np.where(open_, (1 - novelty) * relevance - novelty * nearest, -np.inf)
+        best = int(worth.argmax())
+        chosen.append(best)
+        open_[best] = False
+        nearest = np.maximum(nearest, likeness[best])
+    return order[chosen]
