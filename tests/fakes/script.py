@@ -5,7 +5,8 @@ status, `failonce:503` does so the first time only, `cut:3` drops the connection
 `cached:100` reports so many cached input tokens, `reason:8` so many reasoning tokens. `weather` calls the first tool. A schema is answered
 with JSON that meets it; with `broken:1` small models (`...-mini`) break it, with `broken:2` all do, and the broken answer holds what the
 question said of `mend`: shown it again without a schema, the model mends it (`mend:1`) or does not (`mend:0`). `down:503` is a status of small
-models alone. `differ` names the model in the answer. A model called `judge...` grades two answers.
+models alone. `differ` names the model in the answer. A model called `judge...` grades two answers, or says whether two
+questions are the same.
 Anything else is echoed. One word is one token, so usage can be checked by counting.
 """
 
@@ -113,12 +114,18 @@ def _text(ask: Ask, steer: dict[str, int]) -> str:
     if ask.tool_results:
         return "The tool said " + " and ".join(ask.tool_results)
     if ask.model.startswith("judge"):
-        return _grades(ask.text)
+        return _same(ask.text) if "Reply with one word: SAME" in ask.text else _grades(ask.text)
     if "differ" in ask.text.split():
         return f"echo: {ask.text} ({ask.model})"
     if ask.images:
         return f"I see {ask.images} image{'s' if ask.images > 1 else ''}. echo: {ask.text}"
     return f"echo: {ask.text}"
+
+
+def _same(text: str) -> str:
+    """A judge who knows that questions are the same when they say the same after " i "."""
+    asked = [text.partition(f" question {name}\n")[2].partition("\n")[0].lower() for name in "AB"]
+    return "SAME" if asked[0].partition(" i ")[2] == asked[1].partition(" i ")[2] != "" else "OTHER"
 
 
 def _grades(text: str) -> str:

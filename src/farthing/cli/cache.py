@@ -261,8 +261,7 @@ def _tell(outcome: "Outcome", *, kept: bool) -> None:
         typer.echo(f"certified: at most {_share(outcome.bound)} wrong, for {_share(outcome.coverage)} of such questions; {served}")
     else:
         typer.echo("not certified yet: no threshold keeps `max_wrong_per_hit` on these labels")
-    if len(outcome.labels) < STRICT_LABELS:
-        typer.echo(f"until a namespace has {STRICT_LABELS} labels it serves only what the shipped verifier alone would vouch for")
+    typer.echo(f"until a namespace has {STRICT_LABELS} labels of its own traffic it serves only what the shipped verifier alone would vouch for")
     typer.echo("kept; gateways that run on this store learn of it within a second" if kept else "dry run: nothing was kept")
 
 

@@ -211,6 +211,7 @@ class SemanticLane:
         space.calibrated = True
         for label in labels:
             space.namespace.remember(label.score, label.row, [(None, label.right)])
+        space.namespace.brought += len(labels)
         space.namespace.certify()
 
     def group_of(self, entry_id: str) -> int | None:

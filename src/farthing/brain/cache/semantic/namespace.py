@@ -67,6 +67,7 @@ class Namespace:
         self.judge_errors = JudgeErrors()
         self.certificate = Certificate(NEVER, None, 0, 0.0)
         self.labels = 0
+        self.brought = 0  # of these, from a file: no sample of this namespace's traffic, so that strictness does not end with them
         self.disputes = 0
         self._next_group = 0
         self._coin = coin
@@ -83,7 +84,7 @@ class Namespace:
             return Look(False, candidate.compared.veto, candidate, score)
         self.evidence.seen(score)
         threshold = self.threshold(max_wrong)
-        if self.labels < STRICT_LABELS and not vouched(candidate.compared):
+        if self.labels - self.brought < STRICT_LABELS and not vouched(candidate.compared):
             return Look(False, "not alike enough for a namespace that is new", candidate, score)
         if score < threshold:
             return Look(False, "not certified yet" if threshold == NEVER else "below the certified threshold", candidate, score)
