@@ -14,14 +14,9 @@ Group = tuple[np.ndarray, np.ndarray]  # features, whether it is a right one
 
 
 def passage_groups(rag: RagSet, asked: Sequence[Asked]) -> list[Group]:
-    """What the ranker sees of each question's candidates."""
+    """What the ranker sees of each question's candidates, question by question."""
     finder = _Seeing(rag)
-    found: list[Group] = []
-    for one in asked:
-        rows, right = finder.passages(one)
-        if right.any():
-            found.append((rows, right))
-    return found
+    return [finder.passages(one) for one in asked]
 
 
 def sentence_groups(rag: RagSet, asked: Sequence[Asked], ranker: Ranker) -> list[Group]:
@@ -70,6 +65,7 @@ def learn(
 
     `rising`: none below zero, which keeps what only one set rewards from being used against itself on another.
     """
+    groups = [[group for group in some if group[1].any()] for some in groups]
     weights = np.concatenate([np.full(len(some), 1 / len(some)) for some in groups])
     weights /= weights.sum()
     flat = [group for some in groups for group in some]

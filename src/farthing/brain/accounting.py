@@ -24,7 +24,8 @@ from farthing.measure.savings import Bill, settle_account
 
 REUSED = frozenset({"exact", "normalised", "semantic", "coalesced"})
 _CUT = frozenset({"length", "max_tokens", "incomplete"})
-_CHARGED: dict[str, Saver] = {"router": "route", "embed": "cache", "summary": "diet"}  # purpose of a call -> the lever that made it
+# Purpose of a call -> the lever that made it.
+_CHARGED: dict[str, Saver] = {"router": "route", "embed": "cache", "summary": "diet", "rewrite": "retrieve", "rerank": "retrieve"}
 _DECISION_OF_LEVER: dict[Saver, LeverName] = {"calls": "flow"}
 _CLAIM_NOTHING = frozenset({"bypass", "miss", "kept", "failover", "control"})
 

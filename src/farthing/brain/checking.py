@@ -120,7 +120,7 @@ def _valid(schema: dict[str, Any], answer: Answer) -> Answer | None:
 
 
 async def side_call(
-    trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate", "router", "summary"], *, stream: bool
+    trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate", "router", "summary", "rewrite"], *, stream: bool
 ) -> Answer:
     """A further call of this request: reserved, made, read whole, paid for by this request."""
     x, house = trip.x, trip.house

@@ -1,6 +1,7 @@
 """What the brain needs from the world. Models, stores and measure fulfil these; tests bring fakes."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from farthing.core.batch import Answered
@@ -132,6 +133,19 @@ class Fetch(Protocol):
     """Asks a host that the configuration names. Raises the `Upstream` branch; what the address may be is its business."""
 
     def __call__(self, asked: WebRequest) -> Awaitable[WebReply]: ...
+
+
+class Reranker(Protocol):
+    """Says how well each of some texts answers a question. `usd` is what a call costs, `None` where nobody knows."""
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def usd(self) -> Decimal | None: ...
+
+    async def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """From 0 to 1. Raises the `Upstream` branch."""
+        ...
 
 
 class Embedder(Protocol):

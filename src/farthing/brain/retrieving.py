@@ -4,13 +4,20 @@ sentence by sentence, and before routing, which must see what will really be sen
 
 import msgspec
 
+from farthing.brain.checking import side_call
 from farthing.brain.failopen import attempt_later
+from farthing.brain.retrieve.base import Found
 from farthing.brain.retrieve.context import context_block, with_context
+from farthing.brain.retrieve.rewrite import query_of, rewrite_body, worth_rewriting
 from farthing.brain.retrieve.skip import skip_reason
 from farthing.brain.trip import Trip
 from farthing.core.account import Effect
 from farthing.core.decision import Decision
+from farthing.core.errors import FarthingError
+from farthing.core.exchange import Attempt
+from farthing.core.money import ZERO_USD
 from farthing.core.request import Dialect
+from farthing.wire.dialects import translate_request
 from farthing.wire.patch import patch
 
 
@@ -37,12 +44,48 @@ async def retrieve(trip: Trip) -> None:
     x.retrieval_s = trip.house.clock.monotonic() - began_s
 
 
+async def _question(trip: Trip) -> str:
+    """What is looked for: the last thing the user said, or, where the configuration wants it, that with what the conversation leaves unsaid."""
+    x, house, peek = trip.x, trip.house, trip.x.inbound.peek
+    targets = house.catalog.tier("cheap")
+    if not house.config.retrieve.rewrite or not worth_rewriting(peek.turns) or not targets:
+        return peek.last_user_text
+    target, dialect = targets[0], Dialect.CHAT
+    body = rewrite_body(target.model, peek.turns)
+    if Dialect.CHAT not in house.models.dialects(target.service):
+        dialect = Dialect.MESSAGES
+        body = translate_request(Dialect.CHAT, dialect, body, model=target.model, stream=False)
+    try:
+        answer = await side_call(trip, target, dialect, body, "rewrite", stream=False)
+    except FarthingError as error:
+        x.decisions.append(Decision("retrieve", "not_rewritten", f"{target.model} could not be asked: {error.code}", failed_open=True))
+        return peek.last_user_text
+    question = query_of(answer.text, peek.last_user_text)
+    x.decisions.append(Decision("retrieve", "rewritten", f"looked for as: {question.partition(chr(10))[0][:200]}"))
+    return question
+
+
+def _charge_rerank(trip: Trip, found: Found) -> None:
+    """The call to a hosted reranker is this request's. One that failed before it answered is taken to cost nothing."""
+    reranker = trip.house.retriever.reranker if trip.house.retriever is not None else None
+    if reranker is None or found.reranked_s is None:
+        return
+    error = found.rerank_error
+    cost = reranker.usd if error is None else ZERO_USD
+    trip.x.attempts.append(Attempt(reranker.target, "rerank", found.reranked_s, None, None, cost, error))
+    if error is not None:
+        reason = f"{reranker.target.service}/{reranker.target.model} failed: {error}; the local ranking holds"
+        trip.x.decisions.append(Decision("retrieve", "not_reranked", reason, failed_open=True))
+
+
 async def _retrieve(trip: Trip) -> None:
     x, house, collection = trip.x, trip.house, trip.endpoint.collection
     if collection is None or house.retriever is None:
         return
     inbound, budget = x.inbound, trip.endpoint.collection_tokens or house.config.retrieve.budget_tokens
-    found = await house.retriever.find(inbound.tenant, collection, inbound.peek.last_user_text, budget_tokens=budget, model=inbound.peek.model)
+    question = await _question(trip)
+    found = await house.retriever.find(inbound.tenant, collection, question, budget_tokens=budget, model=inbound.peek.model)
+    _charge_rerank(trip, found)
     if found.small_talk:
         x.decisions.append(Decision("retrieve", "skipped", f"small talk, and nothing in '{collection}' is like it"))
         return

@@ -45,6 +45,10 @@ class Retrieve(_Table, frozen=True):
     max_file_mb: Annotated[float, _key("Larger files are not taken in.", gt=0)] = 32.0
     parse_cpu_s: Annotated[int, _key("Processor time that reading one file may take.", ge=1)] = 60
     budget_tokens: Annotated[int, _key("Most tokens of documents in one prompt.", ge=32)] = 700
+    rewrite: Annotated[bool, _key("Have the cheap tier write a conversation's last question as one that stands alone; a call more.")] = False
+    rerank: Annotated[str | None, _key("Hosted reranker as service/model, asked at BASE_URL/rerank; unset: the local ranking alone.")] = None
+    rerank_usd: Annotated[NotNegative | None, _key("What one call to it costs; unset: unknown, and so is the cost of what it was asked for.")] = None
+    rerank_timeout_s: Annotated[float, _key("Later answers are not waited for; the local ranking holds.", gt=0)] = 2.0
     url_hosts: Annotated[tuple[str, ...], _key("Hosts that documents may be fetched from, as host or host:port.")] = ()
     url_private_hosts: Annotated[tuple[str, ...], _key("Those of them that may have private addresses, as host:port.")] = ()
     url_timeout_s: Annotated[float, _key("Time that fetching one document may take.", gt=0)] = 20.0

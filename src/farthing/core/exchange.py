@@ -85,7 +85,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """One call to one model: what it took and what it cost."""
 
     target: Target
-    purpose: Literal["answer", "repair", "escalate", "judge", "shadow", "router", "embed", "summary"]
+    purpose: Literal["answer", "repair", "escalate", "judge", "shadow", "router", "embed", "summary", "rewrite", "rerank"]
     latency_s: float
     first_token_s: float | None
     usage: Usage | None

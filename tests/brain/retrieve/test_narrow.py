@@ -1,12 +1,23 @@
 """What falls far behind is dropped, and what repeats a better one waits."""
 
 import numpy as np
+import pytest
 
-from farthing.brain.retrieve.narrow import near_the_best, unlike
+from farthing.brain.retrieve.narrow import near_the_best, spread, unlike
 
 ORDER = np.array([2, 0, 1, 3])
 SCORES = np.array([4.0, 3.0, 5.0, -20.0], np.float32)
 VECTORS = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+
+
+def test_where_none_stands_out_what_is_like_a_good_one_gains() -> None:
+    near = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+    level = np.array([1.0, 1.0, 1.5, 0.5], np.float32)
+    found = spread(level, near)
+    assert found[0] > found[1]
+    clear = np.array([1.0, 1.0, 40.0, 0.5], np.float32)
+    assert spread(clear, near) == pytest.approx(clear, abs=1e-3)
+    assert spread(level, near, weight=0.0).tolist() == level.tolist()
 
 
 def test_what_scores_far_below_the_best_is_dropped() -> None:

@@ -51,6 +51,8 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     tokens: int
     usual_tokens: int  # of the best 20 passages by vector, whole: what is sent without this lever
     flagged: tuple[str, ...] = ()  # sources with text that reads like instructions to a model
+    reranked_s: float | None = None  # what a hosted reranker took; None: none was asked
+    rerank_error: str | None = None  # code of its failure: the local ranking holds
     least_tokens: int | None = None  # of what was found, where the budget holds none of it
     small_talk: bool = False  # nothing was looked for: it is put like small talk, and nothing in the collection is like it
 

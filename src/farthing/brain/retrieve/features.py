@@ -12,7 +12,7 @@ import numpy.typing as npt
 from farthing.brain.retrieve.index import Candidates, Index, Question
 from farthing.brain.retrieve.lexical import BREAK, Codes, Floats, Rows
 
-NAMES = ("blend", "fused", "best_sentence", "pairs", "linked")
+NAMES = ("blend", "fused", "cosine", "best_sentence", "said", "covered", "pairs", "linked")
 SENTENCE_NAMES = (
     "passage", "passage_share", "cosine", "cosine_gap", "said", "said_gap", "around", "lead", "place", "length", "numbers", "new", "rank",
 )  # fmt: skip
@@ -54,7 +54,10 @@ def features(question: Question, found: Candidates, sentences: Sentences, senten
     columns = (
         _BY_MEANING * _scaled(found.cosines) + (1 - _BY_MEANING) * _scaled(found.words),
         found.fused / found.fused.max(),
+        found.cosines,
         nearest_sentence - nearest_sentence.max(),
+        sentences.by_passage(sentences.said),
+        _covered(question, sentences),
         _pairs(question.order, sentences, count),
         _linked(sentences, count),
     )
@@ -64,6 +67,12 @@ def features(question: Question, found: Candidates, sentences: Sentences, senten
 def _scaled(values: Floats) -> Floats:
     """From 0 to 1 over the candidates."""
     return (values - values.min()) / np.float32(max(float(np.ptp(values)), 1e-9))
+
+
+def _covered(question: Question, sentences: Sentences) -> Floats:
+    """Share of the question, by the weights of its terms, that stands anywhere in the candidate."""
+    weights = question.weights / max(float(question.weights.sum()), 1e-9)
+    return (weights @ np.logical_or.reduceat(sentences.holds, sentences.first[:-1], axis=1)).astype(np.float32)
 
 
 def _pairs(order: Codes, sentences: Sentences, count: int) -> Floats:

@@ -2,6 +2,7 @@
 
     candidates   the best by words and by meaning (index)
     rank         cheap features, linear scores (features, rank)
+    spread       where none stands out, those that are like other good ones gain (narrow)
     narrow       those far behind the best dropped, those that repeat a better one behind the others (narrow)
     choose       sentences over all passages by score, none that repeats, as far as the budget goes (choose)
     order        by document and place, so that equal finds make equal prompts, which a provider's prompt cache knows again
@@ -21,7 +22,7 @@ from farthing.brain.retrieve.dense import against, from_bytes
 from farthing.brain.retrieve.features import Sentences, features, sentence_features
 from farthing.brain.retrieve.index import Candidates, Index, Question
 from farthing.brain.retrieve.lexical import BREAK, Floats, Rows
-from farthing.brain.retrieve.narrow import near_the_best, unlike
+from farthing.brain.retrieve.narrow import near_the_best, spread, unlike
 from farthing.brain.retrieve.rank import Ranker
 from farthing.brain.retrieve.suspect import suspicious
 
@@ -33,7 +34,7 @@ _FRAME_TOKENS = 4  # "[12] " before the heading, the line's end after it
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """Candidates in the ranker's order, with their passages and what is known of their sentences."""
+    """Candidates in the ranker's order, with all that is needed to choose from them: the index may change meanwhile."""
 
     question: Question
     found: Candidates
@@ -42,9 +43,22 @@ class Ranked(msgspec.Struct, frozen=True):
     cosines: Floats  # of sentences
     scores: Floats
     order: Rows
+    vectors: Floats  # of candidates
+    usual: tuple[Passage, ...]  # the best 20 by vector alone, which would be sent without this lever
 
     def best(self, count: int) -> list[tuple[Passage, float]]:
         return [(self.passages[place], float(self.scores[place])) for place in self.order[:count]]
+
+    def reranked(self, likelihoods: Sequence[float]) -> "Ranked":
+        """The first of them by somebody else's scores from 0 to 1, which take the place of ours; the others behind them, as they were."""
+        first = self.order[: len(likelihoods)]
+        sure = np.clip(np.array(likelihoods, np.float32), 1e-4, 1 - 1e-4)
+        scores = self.scores.copy()
+        scores[first] = np.log(sure / (1 - sure))
+        rest = self.order[len(likelihoods) :]
+        if len(rest) and len(first):
+            scores[rest] += scores[first].min() - scores[rest].max() - 1
+        return msgspec.structs.replace(self, scores=scores, order=np.argsort(-scores, kind="stable"))
 
 
 class Finder:
@@ -71,29 +85,32 @@ class Finder:
         passages = tuple(known[int(index.ids[row])] for row in found.rows)
         sentences = Sentences(index, found.rows, question)
         cosines = _cosines(question, found, passages, sentences)
-        scores = self._ranker.passages(features(question, found, sentences, cosines))
-        return Ranked(question, found, passages, sentences, cosines, scores, np.argsort(-scores, kind="stable"))
+        vectors = index.dense.vectors(found.rows)
+        scores = spread(self._ranker.passages(features(question, found, sentences, cosines)), vectors)
+        order = np.argsort(-scores, kind="stable")
+        return Ranked(question, found, passages, sentences, cosines, scores, order, vectors, self._usual(found, passages))
 
     def find(self, text: str, vector: Floats, *, budget_tokens: int, count: CountTokens) -> Found:
         """What is worth sending. Nothing where nothing fits the budget."""
         ranked = self.rank(text, vector)
-        if ranked is None:
-            return Found((), 0, 0)
+        return Found((), 0, 0) if ranked is None else self.sent(ranked, budget_tokens=budget_tokens, count=count)
+
+    def sent(self, ranked: Ranked, *, budget_tokens: int, count: CountTokens) -> Found:
+        """What of these candidates is worth sending."""
         numbers = self.narrowed(ranked)
         excerpts = self.cut(ranked, numbers, budget_tokens=budget_tokens, count=count)
         return Found(
             excerpts,
             sum(one.tokens for one in excerpts),
-            self._usual_tokens(ranked, count),
+            sum(count(one.text) + count(one.heading) + _FRAME_TOKENS for one in ranked.usual),
             tuple(dict.fromkeys(one.passage.source for one in excerpts if suspicious(one.text))),
-            None if excerpts else self._least_tokens(ranked, numbers, count),
+            least_tokens=None if excerpts else self._least_tokens(ranked, numbers, count),
         )
 
     def narrowed(self, ranked: Ranked) -> list[int]:
         """Places in `ranked` of the passages whose sentences may be sent, best first."""
         near = near_the_best(ranked.order, ranked.scores)
-        vectors = self._index.dense.vectors(ranked.found.rows)
-        return [int(number) for number in unlike(near, ranked.scores, vectors, _SENT)]
+        return [int(number) for number in unlike(near, ranked.scores, ranked.vectors, _SENT)]
 
     def cut(self, ranked: Ranked, numbers: Sequence[int], *, budget_tokens: int, count: CountTokens) -> tuple[Excerpt, ...]:
         """What is worth sending of these candidates, given by their places in `ranked`."""
@@ -125,13 +142,13 @@ class Finder:
         sizes = (_FRAME_TOKENS + count(one.heading) + count(one.text[start:end]) + 1 for one in passages for start, end in one.spans)
         return min(sizes, default=None)
 
-    def _usual_tokens(self, ranked: Ranked, count: CountTokens) -> int:
-        """Of the best 20 by vector, whole, as they would be sent without this lever."""
-        known = {int(row): passage for row, passage in zip(ranked.found.rows, ranked.passages, strict=True)}
-        missing = [int(row) for row in ranked.found.usual if int(row) not in known]
-        more = self._shelf.passages([int(self._index.ids[row]) for row in missing])
-        usual = [known.get(int(row)) or more.get(int(self._index.ids[row])) for row in ranked.found.usual]
-        return sum(count(passage.text) + count(passage.heading) + _FRAME_TOKENS for passage in usual if passage is not None)
+    def _usual(self, found: Candidates, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        """The best 20 by vector."""
+        known = {int(row): passage for row, passage in zip(found.rows, passages, strict=True)}
+        missing = [int(self._index.ids[row]) for row in found.usual if int(row) not in known]
+        more = self._shelf.passages(missing)
+        usual = [known.get(int(row)) or more.get(int(self._index.ids[row])) for row in found.usual]
+        return tuple(passage for passage in usual if passage is not None)
 
 
 def _cosines(question: Question, found: Candidates, passages: tuple[Passage, ...], sentences: Sentences) -> Floats:

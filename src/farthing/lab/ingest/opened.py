@@ -1,5 +1,7 @@
 """The documents of a store, ready to be asked. Loads numpy, and the embedder with the first question: only where an endpoint names a collection."""
 
+import os
+
 from farthing.brain.ports import Tokens
 from farthing.brain.retrieve.lever import Retriever
 from farthing.brain.retrieve.library import Library
@@ -10,12 +12,15 @@ from farthing.core.clock import SystemClock
 from farthing.lab.ingest.librarian import Librarian
 from farthing.models.embed import shipped
 from farthing.models.fetch import Fetcher
+from farthing.models.rerank import choose_reranker
 from farthing.stores.sqlite.documents import Documents
 
 
 def open_retriever(config: Config, tokens: Tokens) -> Retriever:
     """One connection for the event loop, one for the thread that searches."""
-    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens, small_talk())
+    clock = SystemClock()
+    reranker = choose_reranker(config, os.environ, Fetcher(clock), clock)
+    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens, small_talk(), reranker=reranker)
 
 
 def open_librarian(config: Config) -> Librarian:
