@@ -37,6 +37,7 @@ from route_several import several_section
 from route_strangers import arena_section, unfamiliar_section
 
 ROUTELLM = "RouteLLM's best published: MMLU 0.603 / 35.4 % / 71.6 %, GSM8K 0.622 / 33.6 % / 63.3 % (arXiv 2406.18665 v4; other training data)"
+COMPARED = 50  # splits on which the conjectured bound is tried as well: it draws much
 CHEAP, DEAR = "mixtral-8x7b-instruct-v0.1", "gpt-4-1106-preview"
 
 
@@ -61,11 +62,9 @@ def routellm(data: str) -> tuple[Graded, Matrix]:
 def apgr_section(options: argparse.Namespace) -> list[Figure]:
     print(f"\nQuality gap recovered (APGR; chance 0.5). {ROUTELLM}")
     figures: list[Figure] = []
-    for data, goal in (("mmlu", 0.70), ("gsm8k", 0.67)):
+    for data, goal in (("gsm8k", 0.67), ("mmlu", 0.70)):
         figures += _apgr(f"{data} random folds", data, goal, random_folds, options.repeats)
-        if data == "mmlu":
-            figures += _apgr("mmlu subjects held out", data, 0.63, group_folds, options.repeats)
-    return figures
+    return figures + _apgr("mmlu subjects held out", "mmlu", 0.63, group_folds, options.repeats)
 
 
 def _apgr(name: str, data: str, goal: float, split: Callable[[Graded, int, int], Folds], repeats: int) -> list[Figure]:
@@ -189,12 +188,12 @@ def promise_section(options: argparse.Namespace) -> list[Figure]:
         found, scores, costs = out_of_fold(pair)
         results: dict[str, list[tuple[bool, bool, float]]] = {}
         random = np.random.default_rng(5)
-        for _ in range(options.splits):
+        for number in range(options.splits):
             order = random.permutation(len(scores))
             known, asked = order[: len(order) // 2], order[len(order) // 2 :]
             ours, knn = wary(found["stack"], terms), found["knn"]
             a, b = ours.take(known), ours.take(asked)
-            for bound in ("betting", "gaffke"):
+            for bound in ("gaffke", "betting") if number < COMPARED else ("betting",):
                 made = promise(a, scores[known], costs[known], replace(terms, bound=bound))
                 setting = None if made.dials is None else Setting(made.dials, outcome(a, made.dials), 0.0)
                 seen = b if made.way == "cascade" else replace(b, after=None, agreed=None)

@@ -233,6 +233,9 @@ def test_in_the_grey_zone_a_model_can_only_say_no() -> None:
     far = made(FakeLearned("cheap", margin=0.3), [ANSWER], route=route)
     ask(far)
     assert [call.model for call in far.models.calls] == ["small"]
+    explored = made(FakeLearned("cheap", margin=0.01, propensity=0.02), [ANSWER], route=route)
+    ask(explored)
+    assert [call.model for call in explored.models.calls] == ["small"]
     dear = made(FakeLearned("expensive", margin=0.01), [ANSWER], route=route)
     ask(dear)
     assert [call.model for call in dear.models.calls] == ["big"]

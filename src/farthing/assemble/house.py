@@ -13,9 +13,11 @@ from farthing.brain.meaning import Meaning
 from farthing.brain.ports import Book as BookPort
 from farthing.brain.ports import Listener, Models, Tokens
 from farthing.brain.quality import Tools, Watch
-from farthing.brain.route import Router, Sessions
+from farthing.brain.route import Equals, Router, Sessions
 from farthing.config import Config
 from farthing.core.clock import Clock
+from farthing.core.exchange import Target
+from farthing.core.usage import Usage
 from farthing.models import price_list
 from farthing.models.base import Backend
 from farthing.models.catalog import Catalog
@@ -67,7 +69,7 @@ def build_house(
         config=config,
         clock=clock,
         catalog=catalog,
-        router=Router(config, catalog, sessions, models.crowd),
+        router=Router(config, catalog, sessions, Equals(models.crowd, lambda target: _usual_usd(prices, target))),
         cache=cache,
         guardrails=Guardrails(config.guard),
         book=book,
@@ -87,6 +89,15 @@ def build_house(
         or None,
         keeps_accounts=keeps_accounts,
     )
+
+
+# A call of usual shape: services of one model are compared by it.
+_USUAL = Usage(1000, 300)
+
+
+def _usual_usd(prices: PriceBook, target: Target) -> float | None:
+    rate = prices.rate(target.service, target.model)
+    return None if rate is None else float(rate.price(_USUAL))
 
 
 def _learned(config: Config, catalog: Catalog) -> Learned | None:

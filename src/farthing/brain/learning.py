@@ -77,7 +77,8 @@ async def _judge(trip: Trip) -> Judged | None:
     except (FarthingError, TimeoutError) as error:
         _note(trip, f"learned router not used: {error or 'the embedding took too long'}")
         return None
-    near = judged.tier == "cheap" and judged.margin is not None and judged.margin <= house.config.route.asked.grey_gap
+    # What chance chose stays chosen: a veto would make its chance on record wrong.
+    near = judged.tier == "cheap" and judged.propensity == 1.0 and judged.margin is not None and judged.margin <= house.config.route.asked.grey_gap
     if asks and near:
         asked = await _ask(trip)
         if asked is not None and asked.tier == "expensive":

@@ -48,15 +48,20 @@ def train(
 
     if bound not in ("gaffke", "betting"):
         raise typer.BadParameter(f"{bound!r} is no bound. Write betting or gaffke.", param_hint="--bound")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"There is no folder {out.parent}. Make it, or write elsewhere.", param_hint="--out")
     rows, notes = _read(grades, config)
+    for model in (cheap, expensive, *((second,) if second else ()), *(candidate or ())):
+        rows.column(model)  # a name that nobody graded is said before the prompts are embedded
     rows, embedder = _embedded(rows, embed=embed, embeddings=embeddings)
     terms = Terms(floor=floor, confidence=confidence, bound=bound)
     others = tuple(candidate or ())
     plan = Plan(cheap=cheap, reference=expensive, second=second, others=others, terms=terms, seed=seed, embedder=embedder)
     made = fit(rows, plan, TokenCounter())
-    save(out, made.header, made.arrays)
     card = out.with_suffix(".html")
-    card.write_text(page(made))
+    shown = page(made)
+    save(out, made.header, made.arrays)
+    card.write_text(shown)
     screen = console()
     for line in (*card_lines(made.header), *notes, *made.notes):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)

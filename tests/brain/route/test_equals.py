@@ -38,3 +38,13 @@ def test_a_queue_that_the_engine_reports_counts_before_it_is_felt() -> None:
     assert all(equals.arrange((EAST, WEST), str(number))[0] == WEST for number in range(20))
     waiting["east"] = 0.0
     assert all(equals.arrange((EAST, WEST), str(number))[0] == EAST for number in range(20))
+
+
+def test_of_quick_services_the_cheap_one_comes_first_and_a_slow_one_is_not_waited_for_because_it_is_cheap() -> None:
+    usd: dict[str, float | None] = {"east": 1.0, "west": 2.0, "north": None}
+    equals, north = Equals(price=lambda target: usd[target.service]), Target("north", "m", "cheap")
+    assert all(equals.arrange((WEST, EAST), str(number)) == (EAST, WEST) for number in range(20))
+    assert {equals.arrange((WEST, EAST, north), str(number))[0] for number in range(20)} == {EAST, north}  # an unknown price is no reason
+    equals.note(EAST, 0.9)
+    equals.note(WEST, 0.1)
+    assert all(equals.arrange((EAST, WEST), str(number)) == (WEST, EAST) for number in range(20))

@@ -40,6 +40,11 @@ def test_broken_lines_are_skipped_and_shown(tmp_path: Path) -> None:
     assert "line 3: score 7.0 of a is not between 0 and 1" in notes[0]
 
 
+def test_a_score_that_is_no_number_says_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(GradesUnusable, match="line 1: NaN is no score; write null, or leave the model out"):
+        read_graded(written(tmp_path / "g.jsonl", '{"prompt": "x", "scores": {"a": NaN}}'), lambda _model: None)
+
+
 def test_a_file_without_a_good_row_says_what_a_row_looks_like(tmp_path: Path) -> None:
     with pytest.raises(GradesUnusable, match="A line looks like"):
         read_graded(written(tmp_path / "g.jsonl", "nonsense"), lambda _model: None)

@@ -110,6 +110,20 @@ def test_an_artefact_comes_back_as_it_was(trained: Trained, tmp_path: Path) -> N
     assert "<html" in page(trained)
 
 
+def test_an_interrupted_save_leaves_the_old_router_and_nothing_half_written(trained: Trained, tmp_path: Path) -> None:
+    class Interrupted:
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise KeyboardInterrupt
+
+    place = tmp_path / "router.npz"
+    save(place, trained.header, trained.arrays)
+    before = place.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        save(place, trained.header, {**trained.arrays, "zz": Interrupted()})  # type: ignore[dict-item]
+    assert place.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["router.npz"]
+
+
 def test_a_router_of_another_format_or_a_broken_file_is_refused(trained: Trained, tmp_path: Path) -> None:
     fields = {name: getattr(trained.header, name) for name in Header.__struct_fields__}
     save(tmp_path / "old.npz", Header(**{**fields, "format": 0}), trained.arrays)

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from farthing.brain.ports import CatalogPort
 from farthing.brain.route.base import Routed
-from farthing.brain.route.equals import Crowd, Equals
+from farthing.brain.route.equals import Equals
 from farthing.brain.route.rules import DEFAULT_RULES, leaves_open, pick_tier
 from farthing.brain.route.sticky import Sessions
 from farthing.config import Config
@@ -15,7 +15,7 @@ from farthing.core.errors import ModelNotFound, NotPermitted, TierEmpty
 from farthing.core.exchange import Signals, Target, TierName
 from farthing.core.request import Dialect, Inbound
 
-__all__ = ["DEFAULT_RULES", "Routed", "Router", "Sessions", "pick_tier"]
+__all__ = ["DEFAULT_RULES", "Equals", "Routed", "Router", "Sessions", "pick_tier"]
 
 _AFFINITY_CHARS = 500
 _AGENT_DIALECTS = (Dialect.MESSAGES, Dialect.RESPONSES)
@@ -26,12 +26,12 @@ Healthy = Callable[[Target], bool]
 class Router:
     """Turns a model name and signals into targets. Holds nothing but which session talks to which model, which outlives a reload."""
 
-    def __init__(self, config: Config, catalog: CatalogPort, sessions: Sessions | None = None, crowd: Crowd | None = None) -> None:
+    def __init__(self, config: Config, catalog: CatalogPort, sessions: Sessions | None = None, equals: Equals | None = None) -> None:
         self._config = config
         self._catalog = catalog
         self._rules = DEFAULT_RULES if config.route.rules is None else config.route.rules
         self._refines = config.route.asked.model is not None or (config.route.learned.enabled and config.route.learned.artefact is not None)
-        self.equals = Equals() if crowd is None else Equals(crowd)
+        self.equals = Equals() if equals is None else equals
         self.sessions = Sessions(keep_s=config.route.sticky_s) if sessions is None else sessions
 
     def route(self, inbound: Inbound, signals: Signals, *, now: float, healthy: Healthy) -> Routed:

@@ -59,7 +59,8 @@ def _jsonl(path: Path, rates: Rates) -> tuple[Graded, list[str]]:
             try:
                 rows.append(_checked(decoder.decode(line)))
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-                broken.append(f"line {number}: {error}")
+                said = "NaN is no score; write null, or leave the model out" if b"NaN" in line else error
+                broken.append(f"line {number}: {said}")
     notes = [f"{len(broken)} lines skipped: {'; '.join(broken[:_SHOWN])}"] if broken else []
     if not rows:
         seen = f" {broken[0]}." if broken else ""

@@ -37,12 +37,16 @@ class Artefact:
 
 
 def save(path: Path, header: Header, arrays: Arrays) -> None:
-    """Whole or not at all: written beside, then moved into place."""
+    """Whole or not at all: written beside, then moved into place. An interrupted one leaves nothing behind."""
     page = np.frombuffer(msgspec.json.encode(header), np.uint8)
     beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        np.savez_compressed(file, **{_HEADER: page}, **arrays)  # pyright: ignore[reportArgumentType]
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            np.savez_compressed(file, **{_HEADER: page}, **arrays)  # pyright: ignore[reportArgumentType]
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path) -> Artefact:
