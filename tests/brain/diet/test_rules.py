@@ -211,3 +211,17 @@ def test_a_text_never_gets_longer_and_keeps_its_words(text: str, part: str) -> N
 def test_every_rule_twice_is_once(text: str, rule: Rule) -> None:
     once = rule.apply(text)
     assert rule.apply(once) == once
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[![build](https://a/b.svg)](https://a) Title of it", "Title of it"),
+        ('<a href="https://a/b" title="there">the   place</a> and "two  words"', '[the place](https://a/b) and "two  words"'),
+        ('<p align="center"><img src="https://a/b.png" alt="A cat"></p>\n\nText.', "A cat\n\nText."),
+        ('He said "<b>two  words</b>" to me.', 'He said "<b>two  words</b>" to me.'),  # quoted words are the author's
+        ("See [the   docs](https://a/b?x=<c>) now.", "See [the docs](https://a/b?x=<c>) now."),
+    ],
+)
+def test_markup_goes_with_its_attributes_and_quotations_stay(before: str, after: str) -> None:
+    assert Table(("markdown", "whitespace"), ()).trim(before, "documents", Seen(), count)[0].strip() == after

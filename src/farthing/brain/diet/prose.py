@@ -11,7 +11,8 @@ _INNER_SPACES = re.compile(r"(?m)^(\S+(?: \S+)*) {2,}(\S+(?: \S+)*)$")
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _BADGE = re.compile(r"\[!\[[^\]\n]*\]\([^)\n]*\)\]\([^)\n]*\)[ \t]*")
-_IMAGE = re.compile(r"<img\b[^>]*?(?:\balt\s*=\s*\"([^\"]*)\")?[^>]*>", re.IGNORECASE)
+_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_ALT = re.compile(r"\balt\s*=\s*\"([^\"]*)\"", re.IGNORECASE)
 _ANCHOR = re.compile(r"<a\b[^>]*?\bhref\s*=\s*\"([^\"]+)\"[^>]*>([^<>]*)</a>", re.IGNORECASE)
 _LOOKS = re.compile(r"</?(?:p|div|center|span|font|picture|source|br|hr|sup|sub|details|summary|kbd|b|i|em|strong|small)\b[^>]*>", re.IGNORECASE)
 _RULE = re.compile(r"(?m)^([-*_=])\1{3,}$")
@@ -46,10 +47,15 @@ def markdown(text: str) -> str:
     if "|" in text:
         text = _TABLE_LINE.sub(_narrow, text)
     if "</" in text or "<img" in text:
-        text = _LOOKS.sub("", _ANCHOR.sub(r"[\2](\1)", _IMAGE.sub(r"\1", text)))
+        text = _LOOKS.sub("", _ANCHOR.sub(r"[\2](\1)", _IMAGE.sub(_alt, text)))
     if any(rule in text for rule in _RULES):
         text = _RULE.sub(r"\1\1\1", text)
     return _CLOSING_HASHES.sub(r"\1", text) if " #" in text else text
+
+
+def _alt(match: "re.Match[str]") -> str:
+    said = _ALT.search(match[0])
+    return said[1] if said else ""
 
 
 def _narrow(match: "re.Match[str]") -> str:

@@ -4,10 +4,13 @@ They are taken out before the rules run and put back after, so that no rule has 
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: no text that means something holds them
 _CODE = (("`", r"`[^`\n]+`"), ("```", r"^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z)"), ("~~~", r"^[ \t]*~~~.*?(?:^[ \t]*~~~[ \t]*$|\Z)"))
+_TAG = r"(?P<tag><[a-zA-Z][^<>\n]*>)"  # what stands in quotes inside a tag is no quotation
+_BADGE = r"(?P<badge>\[!\[[^\]\n]*\]\([^)\s]*\)\]\([^)\s]*\))"  # nor is a picture's address a link to keep
 _WORDS = (('"', r'"[^"\n]{1,400}"'), ("“", r"“[^”\n]{1,400}”"), ("«", r"«[^»\n]{1,400}»"), ("](", r"\]\([^)\s]+\)"))
 
 
@@ -18,8 +21,13 @@ class Protected:
         self._kinds = kinds
 
     def pattern(self, text: str) -> "re.Pattern[str] | None":
-        """What matches in this text; `None` where nothing can."""
+        """What matches in this text, and the tags and badges between; `None` where nothing can."""
         return _compiled(tuple(pattern for mark, pattern in reversed(self._kinds) if mark in text))
+
+    def matches(self, text: str) -> "Iterator[re.Match[str]]":
+        """The pieces to keep, in order; they do not overlap."""
+        pattern = self.pattern(text)
+        return iter(()) if pattern is None else (match for match in pattern.finditer(text) if match.lastgroup is None)
 
 
 @lru_cache(maxsize=256)
@@ -28,7 +36,7 @@ def _compiled(patterns: tuple[str, ...]) -> "re.Pattern[str] | None":
 
 
 CODE = Protected(_CODE)
-WORDS = Protected((*_WORDS, *_CODE))
+WORDS = Protected((*_WORDS, *_CODE, ("<", _TAG), ("[![", _BADGE)))
 _HOLE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
@@ -45,6 +53,8 @@ def take_out(text: str, what: Protected) -> tuple[str, list[str]] | None:
         return text, kept
 
     def hole(match: "re.Match[str]") -> str:
+        if match.lastgroup is not None:
+            return match[0]
         kept.append(match[0])
         return f"{_OPEN}{len(kept) - 1}{_CLOSE}"
 

@@ -16,8 +16,7 @@ class Kept:
     """Such pieces of one text; they stand in order and do not overlap."""
 
     def __init__(self, text: str) -> None:
-        pattern = WORDS.pattern(text)
-        found = [] if pattern is None else [(*match.span(), match[0].lstrip()[:3] in _FENCES) for match in pattern.finditer(text)]
+        found = [(*match.span(), match[0].lstrip()[:3] in _FENCES) for match in WORDS.matches(text)]
         self._whole = _Spans([(start, end) for start, end, _ in found])
         self._code = _Spans([(start, end) for start, end, fenced in found if fenced])
 
