@@ -2,14 +2,18 @@
 
 The answers were written down by hand, not drawn from a model: they say what is asked of whom and what that weighs, not how well a model answers. The
 agent is the usual loop: the whole conversation goes to the model at every turn, it replies with a tool to call or with the answer. Both sides go
-through the gateway's own journey, cache off, to the same cheap model, and are graded by the same words.
+through the gateway's own journey, cache off, to the same cheap model, and are graded by the same words. Documents are looked up for real: they are
+taken into a store, embedded and searched as by `farthing docs add` and `serve`; `finds` of a case must be in what the model is shown. The time of
+that (15 ms) is not on the frozen clock.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -20,14 +24,18 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.flow import journey
 from farthing.brain.flows import FlowResult, Plans, Tools, run_flow
 from farthing.brain.house import House
-from farthing.config import Config
+from farthing.config import Config, Store
 from farthing.core.call import Call
 from farthing.core.clock import FrozenClock
 from farthing.core.exchange import Exchange, Target
 from farthing.core.request import Dialect, Inbound, Principal
 from farthing.core.web import WebReply, WebRequest
+from farthing.lab.ingest.opened import open_retriever
+from farthing.lab.ingest.run import Ingest
+from farthing.models.embed import shipped
 from farthing.models.tokens import TokenCounter
 from farthing.settings import load
+from farthing.stores.sqlite.documents import Documents
 from farthing.wire.peek import peek
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "flows"
@@ -51,6 +59,7 @@ class Case(msgspec.Struct):
     expect: list[str]
     input: dict[str, Any] = {}
     web: dict[str, Any] = {}
+    finds: list[str] = []  # what the documents say to it, word for word
 
 
 class Side(msgspec.Struct):
@@ -61,13 +70,18 @@ class Side(msgspec.Struct):
     cost_usd: Decimal
     latency_s: float
     tokens: list[tuple[int, int]]
+    shown: str = ""  # all that the model was shown
+
+    def found(self, case: Case) -> bool:
+        """Whether the model was shown what the answer needs."""
+        return all(words in self.shown for words in case.finds)
 
     def right(self, case: Case) -> bool:
         return all(word in self.answer.casefold() for word in case.expect)
 
 
 class _Reply:
-    content_type, service_request_id, attempts, queue_s = "application/json", None, 1, 0.0
+    content_type, service_request_id, attempts, queue_s, price_factor = "application/json", None, 1, 0.0, None
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -87,10 +101,12 @@ class Recorded:
     def __init__(self, said: list[str], clock: FrozenClock, tokens: TokenCounter) -> None:
         self._said, self._clock, self._tokens = list(said), clock, tokens
         self.weights: list[tuple[int, int]] = []
+        self.shown = ""
 
     async def send(self, call: Call) -> _Reply:
         text = self._said.pop(0)
         asked = json.loads(call.body)["messages"]
+        self.shown += "\n".join(turn["content"] for turn in asked)
         weight = sum(self._tokens.count(turn["content"], MODEL) + 4 for turn in asked) + 3, self._tokens.count(text, MODEL)
         self.weights.append(weight)
         self._clock.advance(FIRST_TOKEN_S + PER_TOKEN_S * weight[1])
@@ -127,6 +143,24 @@ def configuration(name: str) -> Config:
     return msgspec.structs.replace(config, cache=msgspec.structs.replace(config.cache, enabled=False))
 
 
+@lru_cache(maxsize=4)
+def _store(name: str) -> TemporaryDirectory[str]:
+    """The example's documents, taken in once; gone when Python ends."""
+    folder, config = TemporaryDirectory(), configuration(name)
+    documents = Documents(Store(path=f"{folder.name}/documents.db"))
+    collection = config.flows[name].collection
+    assert collection is not None
+    ingest = Ingest(documents, shipped(), config.retrieve, tenant="acme", collection=collection)
+    report = ingest.add([FOLDER / f"{name}.docs"])
+    documents.close()
+    assert report.added > 0
+    return folder
+
+
+def with_documents(name: str, config: Config) -> Config:
+    return msgspec.structs.replace(config, store=Store(path=f"{_store(name).name}/documents.db"))
+
+
 class Stage:
     """One configuration with recorded answers in place of services."""
 
@@ -136,14 +170,20 @@ class Stage:
         config = configuration(name)
         self.models = Recorded(said, self.clock, tokens)
         self.book = FakeBook([])
-        self.house: House = build_house(config, clock=self.clock, book=self.book, models=self.models, tokens=tokens, cache=CacheLever(config.cache))
+        self.retriever = open_retriever(with_documents(name, config), tokens) if config.flows[name].collection else None
+        cache = CacheLever(config.cache)
+        self.house: House = build_house(
+            config, clock=self.clock, book=self.book, models=self.models, tokens=tokens, cache=cache, retriever=self.retriever
+        )
         self.config = config
 
     def exchange(self, body: dict[str, Any], number: int) -> Exchange:
         raw = json.dumps(body).encode()
         view = peek(Dialect.CHAT, raw, json_depth=64, max_messages=100)
         who, now = Principal(None, "acme", "admin"), self.clock.monotonic()
-        return Exchange(Inbound(f"req_{number}", Dialect.CHAT, raw, view, who, now, self.clock.now(), endpoint=self.name, run_id="run"))
+        return Exchange(
+            Inbound(f"req_{number}", Dialect.CHAT, raw, view, who, now, self.clock.now(), endpoint=self.name, run_id="run", tenant="acme")
+        )
 
     async def fetch(self, asked: WebRequest) -> WebReply:
         found = self.case.web.get(asked.target)
@@ -152,7 +192,10 @@ class Stage:
     def side(self, answer: str, since_s: float) -> Side:
         paid = sum(row.cost_picousd or 0 for row in self.book.rows)
         assert self.models.left == 0, "fewer calls than recorded"
-        return Side(answer, len(self.models.weights), Decimal(paid) / 10**12, self.clock.monotonic() - since_s, self.models.weights)
+        if self.retriever is not None:
+            self.retriever.close()
+        took_s = self.clock.monotonic() - since_s
+        return Side(answer, len(self.models.weights), Decimal(paid) / 10**12, took_s, self.models.weights, self.models.shown)
 
 
 async def as_flow(name: str, case: Case, tokens: TokenCounter) -> tuple[Side, FlowResult]:
@@ -183,12 +226,11 @@ async def as_agent(name: str, case: Case, tokens: TokenCounter) -> Side:
 def _tool(stage: Stage, said: str) -> str:
     """What the agent's tools say: the same documents and records that the flow has."""
     _, tool, words = said.split(" ", 2)
-    flow = stage.config.flows[stage.name]
     if tool == "open":
-        rows = flow.steps["document"].rows + flow.steps["canned"].rows
-        return next((row.value for row in rows if words in row.value.casefold() or words in row.pattern), "no such document")
+        path = FOLDER / f"{stage.name}.docs" / f"{words}.md"
+        return path.read_text() if path.is_file() else "We are open from 9 to 17, Monday to Friday."
     if tool == "search":
-        return "returns, delivery, guarantee, hours"
+        return ", ".join(sorted(path.stem for path in (FOLDER / f"{stage.name}.docs").glob("*.md")))
     if tool == "customer":
         return json.dumps(stage.case.web.get(f"/customers/{words}", "not found"))
     if tool == "check":

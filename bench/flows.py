@@ -21,6 +21,9 @@ def figures(name: str, found: list[tuple[Case, Side, Side]]) -> Iterator[Figure]
     before, after = sum(side.calls for side in agents), sum(side.calls for side in flows)
     yield Figure(f"{name}: right answers, agent", 100 * mean(agent.right(case) for case, agent, _ in found), "%", None, note=f"{len(found)} cases")
     yield Figure(f"{name}: right answers, flow", 100 * mean(flow.right(case) for case, _, flow in found), "%", 100, at_most=False)
+    looked_up = [flow.found(case) for case, _, flow in found if case.finds]
+    if looked_up:
+        yield Figure(f"{name}: documents looked up hold the answer", 100 * mean(looked_up), "%", 100, at_most=False, note=f"{len(looked_up)} cases")
     yield Figure(f"{name}: fewer model calls", 100 * (1 - after / before), "%", 60, at_most=False, note=f"{before} -> {after}")
     asked = [(agent.calls, flow.calls) for _, agent, flow in found if flow.calls]
     share = 100 * (1 - sum(flow for _, flow in asked) / sum(agent for agent, _ in asked))

@@ -29,6 +29,17 @@ def test_a_wrong_answer_is_graded_as_one() -> None:
     assert not side.right(case)
 
 
+def test_documents_are_really_looked_up() -> None:
+    """What the model is shown comes from the files of the example, a few sentences of them; and nothing is shown that is not asked for."""
+    case = next(case for case in cases("faq") if "invoice" in case.text)
+    side, result = asyncio.run(as_flow("faq", case, TokenCounter()))
+    assert side.found(case)
+    assert "<context>" in side.shown
+    assert "gift cards cannot be returned" not in side.shown
+    assert "shop/payment.md@1" in result.exchange.sources
+    assert not side.found(Case("", [], [], [], finds=["words that stand nowhere"]))
+
+
 def test_a_customer_who_cannot_be_looked_up_is_told_of_and_still_sorted() -> None:
     case = next(case for case in cases("triage") if not case.web)
     side, result = asyncio.run(as_flow("triage", case, TokenCounter()))

@@ -119,10 +119,11 @@ class Running:
         return CacheLever(config.cache, fresh=self.sync.fresh, reused=self.sync.reused, catch_up=self.recall.catch_up)
 
     def _build_house(self, config: Config, cache: CacheLever, sessions: Sessions | None = None) -> House:
-        if self.retriever is None and any(one.collection for one in (*config.endpoints.values(), *config.flows.values())):
-            from farthing.lab.ingest.opened import open_retriever
+        if any(one.collection for one in (*config.endpoints.values(), *config.flows.values())):
+            from farthing.lab.ingest.opened import check_collections, open_retriever
 
-            self.retriever = open_retriever(config, self.tokens)
+            check_collections(config)
+            self.retriever = self.retriever or open_retriever(config, self.tokens)
         return build_house(
             config,
             clock=self._clock,

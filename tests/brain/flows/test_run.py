@@ -364,3 +364,12 @@ def test_values_are_shown_where_the_flow_says_so_and_past_the_guardrails() -> No
     guard = Guard(rows=(GuardRow(name="codename", pattern="bluebird", where="output"),))
     with pytest.raises(GuardrailBlocked):
         run(World(guard=guard), "AB-17", steps, web=web, answer=["{lookup.body}"], show=["lookup"])
+
+
+def test_planning_is_cheap_and_the_final_text_is_not() -> None:
+    """The first call picks the action on the cheap tier; what it does not answer itself is written by the expensive one."""
+    steps = {"plan": DECIDE, "reply": LLM | {"tier": "expensive", "prompt": "{plan.action}: {text}"}}
+    world = World([[answer_of('{"action": "lookup", "answer": null}')], [answer_of("It left on Monday.")]])
+    result = run(world, "Where is my order?", steps, answer=["{plan.answer}", "{reply}"])
+    assert (result.answer, states(result)) == ("It left on Monday.", {"plan": "done", "reply": "done"})
+    assert [call.model for call in world.models.calls] == ["small", "big"]
