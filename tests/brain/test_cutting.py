@@ -75,6 +75,16 @@ def test_documents_are_cut_to_what_is_asked() -> None:
     assert len(sent[0]["content"]) < 500
 
 
+def test_a_task_on_whole_documents_gets_them_whole() -> None:
+    rows = "\n\n".join(f"{town} was founded in {900 + 10 * place}. It lies at a river. Many people like it." for place, town in enumerate(TOWNS))
+    asked = body([{"role": "user", "content": f"<documents>\n{rows}\n</documents>\nSummarize what is said about the river."}])
+    world = world_of()
+    _, sent = serve(world, asked, task_type="summarize")
+    assert rows in sent[0]["content"]
+    _, sent = serve(world, asked, task_type="qa", levers_off=frozenset({"cache"}))
+    assert rows not in sent[0]["content"]
+
+
 @pytest.mark.parametrize(
     ("endpoint", "fields"),
     [

@@ -26,6 +26,7 @@ from farthing.models.recorded import RecordedBackend
 
 if TYPE_CHECKING:
     from farthing.brain.retrieve.lever import Retriever
+    from farthing.brain.shots import Shots
 
 
 # One version of the list in a process: it comes with a package. Every reload, and every tenant of a replay, would read it anew.
@@ -46,6 +47,7 @@ def build_house(
     keeps_accounts: bool = True,
     meaning: Meaning | None = None,
     retriever: "Retriever | None" = None,
+    shots: "Shots | None" = None,
 ) -> House:
     """The brain of one configuration: as the gateway runs it, and as a replay runs it over a log. Each arm of an experiment has its own."""
 
@@ -60,6 +62,7 @@ def build_house(
             listeners=listeners,
             keeps_accounts=keeps_accounts,
             retriever=retriever,
+            shots=shots,
         )
 
     catalog = Catalog(config)
@@ -81,6 +84,7 @@ def build_house(
         learned=_learned(config, catalog),
         meaning=meaning,
         retriever=retriever,
+        shots=shots,
         arms={
             label(name, arm): build_arm(overlay(config, experiment, settings))
             for name, experiment in config.experiments.items()

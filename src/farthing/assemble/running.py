@@ -37,6 +37,7 @@ from farthing.stores.sqlite.rollups import RollupKeeper
 
 if TYPE_CHECKING:
     from farthing.brain.retrieve.lever import Retriever
+    from farthing.brain.shots import Shots
 
 from farthing.assemble.house import backends, build_house, judging_tools
 
@@ -62,6 +63,7 @@ class Running:
         self._drain_until_s: float | None = None
         self.retriever: Retriever | None = None
         self.documents = LibrarianThread(lambda: self.house.config)
+        self.shots: Shots | None = None
 
     async def open(self) -> Gateway:
         """Raises `ConfigError` when the configuration cannot be served."""
@@ -111,6 +113,8 @@ class Running:
         )
         self.queue.start(self.gateway, lambda: self.house.config)
         self._chores = [asyncio.create_task(chore) for chore in (self._warm(), self._keep_in_step(), self.engines.run())]
+        if self.shots is not None:
+            self._chores.append(asyncio.create_task(self.shots.warm()))
         if self._worker == 0:
             self.rollups.start()
         return self.gateway
@@ -136,7 +140,22 @@ class Running:
             watch=self.watch,
             meaning=self.recall.meaning,
             retriever=self.retriever,
+            shots=self._open_shots(config),
         )
+
+    def _open_shots(self, config: Config) -> "Shots | None":
+        """The examples of the endpoints; the embedder is loaded only where there are some."""
+        wanted = {name: one.few_shot for name, one in config.endpoints.items() if one.few_shot.examples or one.few_shot.path or one.few_shot.marked}
+        if not wanted:
+            return None
+        from farthing.brain.shots import Shots, read_examples
+        from farthing.models.embed import shipped
+
+        examples = {name: read_examples(f"endpoints.{name}.few_shot", few) for name, few in wanted.items()}
+        if self.shots is None:
+            self.shots = Shots(shipped(), examples)
+        self.shots.adopt(examples)
+        return self.shots
 
     async def reload(self) -> None:
         """Swap in a freshly loaded configuration. Raises `ConfigError` and changes nothing when it is bad."""

@@ -25,6 +25,7 @@ from farthing.wire.patch import patch
 from farthing.wire.slots import slots
 
 _BYTES_PER_TOKEN = 4
+_ON_WHOLE_TEXTS = frozenset(("summarize", "translate", "rewrite", "classification", "tag_prediction", "sentiment"))
 
 
 def leave_out(trip: Trip) -> None:
@@ -38,7 +39,8 @@ def leave_out(trip: Trip) -> None:
 def _leave_out(trip: Trip) -> None:
     x, tokens = trip.x, trip.house.tokens
     model = x.inbound.peek.model
-    cut = LossyLever(trip.endpoint.lossy).apply(x.inbound.dialect, trip.body, lambda text: tokens.count(text, model))
+    whole_texts = x.signals is not None and x.signals.task in _ON_WHOLE_TEXTS
+    cut = LossyLever(trip.endpoint.lossy).apply(x.inbound.dialect, trip.body, lambda text: tokens.count(text, model), whole_texts=whole_texts)
     if cut.saved_tokens <= 0:
         return
     body = patch(trip.body, cut.fields)

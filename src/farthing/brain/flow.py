@@ -11,7 +11,7 @@ settled before the last byte of the answer leaves.
 
 import asyncio
 
-from farthing.brain import cascading, checking, cutting, delivery, dieting, learning, retrieving, reuse, sending, settlement, shortening
+from farthing.brain import cascading, checking, cutting, delivery, dieting, exemplify, learning, retrieving, reuse, sending, settlement, shortening
 from farthing.brain.house import House
 from farthing.brain.ports import Caller
 from farthing.brain.trip import ClientGone, CutShort, Trip
@@ -29,6 +29,7 @@ async def journey(x: Exchange, house: House, caller: Caller) -> None:
             dieting.trim(trip)
             shortening.shorten(trip)
             cutting.leave_out(trip)
+            await exemplify.show(trip)
             await retrieving.retrieve(trip)
             targets = await learning.route(trip)
             await settlement.reserve(trip, targets)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from farthing.brain.learning import Learned
     from farthing.brain.meaning import Meaning
     from farthing.brain.retrieve.lever import Retriever
+    from farthing.brain.shots import Shots
 
 _TRANSPARENT = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
 _TOUCHING_LEVERS = frozenset({"cache", "diet", "lossy", "retrieve", "output", "prompt_cache", "check"})
@@ -55,12 +56,14 @@ class House:
         keeps_accounts: bool = True,  # a replay, which keeps no rows, does without
         learned: "Learned | None" = None,
         retriever: "Retriever | None" = None,
+        shots: "Shots | None" = None,
     ) -> None:
         self.config = config
         self.clock = clock
         self.catalog = catalog
         self.router = router
         self.learned = learned  # the trained router, or why it cannot be used; None: none is configured
+        self.shots = shots  # examples of endpoints; None: none has any
         self.retriever = retriever  # the collections; None: no endpoint names one
         self.cache = cache
         self.guardrails = guardrails

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from farthing.config.batch import Batch
 from farthing.config.cache import Cache, CacheSlot
-from farthing.config.context import PromptCache
+from farthing.config.context import FewShot, FewShotExample, PromptCache
 from farthing.config.endpoints import Caps, Endpoint
 from farthing.config.flows import Flow
 from farthing.config.limits import Check, Guard, GuardRow, Limits
@@ -34,6 +34,8 @@ __all__ = [
     "Diet",
     "Endpoint",
     "Experiment",
+    "FewShot",
+    "FewShotExample",
     "Flow",
     "Guard",
     "GuardRow",

@@ -1,9 +1,25 @@
-"""What of a prompt is sent, and what a provider keeps of it: `[prompt_cache]`."""
+"""How prompts are put together: examples of an endpoint, and what a provider keeps: `[prompt_cache]`."""
 
 from typing import Annotated
 
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
+
+
+class FewShotExample(_Table, frozen=True):
+    """One example."""
+
+    input: Annotated[str, _key("What a user would say.")]
+    output: Annotated[str, _key("What is to be answered.")]
+
+
+class FewShot(_Table, frozen=True):
+    """The examples that help with this input, instead of all of them (docs/levers/context.md)."""
+
+    examples: Annotated[tuple[FewShotExample, ...], _key("Examples, in the order in which they are shown.")] = ()
+    path: Annotated[str | None, _key('JSONL file with more: {"input": ..., "output": ...} on each line.')] = None
+    keep: Annotated[int, _key("How many are sent: those most like the input.", ge=1, le=64)] = 4
+    marked: Annotated[bool, _key("Also choose among the examples that callers mark in their own prompts.")] = False
 
 
 class PromptCache(_Table, frozen=True):

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from farthing.config.context import FewShot
 from farthing.config.table import Count, NotNegative, Positive, Ratio
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
@@ -37,6 +38,8 @@ class Endpoint(_Table, frozen=True):
     latency_slo_s: Annotated[
         Positive | None, _key("How long answers may take here. From 3600 on, calls wait for idle capacity by themselves (docs/levers/batch.md).")
     ] = None
+    templates: Annotated[dict[str, str], _key("System prompts of /v1/ask by task type, before `system`: { sentiment = 'One word.' }.")] = {}
+    few_shot: Annotated[FewShot, _key("Examples, of which those most like the input are sent.")] = FewShot()
     lossy: Annotated[Lossy, _key("What may be left out of prompts; needs a quality_floor.")] = Lossy()
     quality_floor: Annotated[
         Ratio | None,

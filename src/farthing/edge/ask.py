@@ -15,11 +15,10 @@ from farthing.core.alias import AUTO
 from farthing.edge.flows import FlowAsked, plan_of
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import endpoint_of
+from farthing.edge.templates import system_for
 from farthing.edge.within import InnerRequest, Shaped, served_within
 
 _DEFAULT_ENDPOINT = "ask"
-_FROM_DOCUMENTS = "Answer from the context alone, in at most 5 bullet points. Say that you do not know when it does not hold the answer."
-_DEFAULT_SYSTEM = "Answer the question. Be brief and exact; say so when you do not know."
 
 
 class AskMetadata(msgspec.Struct, frozen=True):
@@ -53,7 +52,7 @@ def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes
     plan = None if metadata.flow is None else plan_of(gateway, metadata.flow)
     name = plan.endpoint if plan is not None else metadata.endpoint or endpoint_of(headers) or _DEFAULT_ENDPOINT
     endpoint: Endpoint = gateway.house.config.endpoint(name)
-    system = endpoint.system or (_FROM_DOCUMENTS if endpoint.collection else _DEFAULT_SYSTEM)
+    system = system_for(endpoint, wanted.task_type)
     body: dict[str, Any] = {
         "model": f"flow/{plan.name}" if plan is not None else endpoint.model or AUTO,
         "messages": [{"role": "user", "content": wanted.text}]

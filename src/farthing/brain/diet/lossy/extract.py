@@ -22,7 +22,6 @@ _NOTHING = "[nothing here about the question]"
 _MOST_SPACE = 64
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _HEADING = re.compile(r"(?:#{1,6} |\[?\d{1,3}[\]):.] ?|(?:document|source|title|passage)\b.{0,20}:)", re.IGNORECASE)
-_LEAST_TERMS = 2
 _MOST_HEADING = 120  # characters
 # Chosen among a few by hand, on the last questions of three sets; bench/diet.py reports on the first ones.
 _WEIGHTS = {"passage": 1.0, "order": 0.3, "own": 0.5, "around": 0.15, "lead": 0.05, "length": 0.1}
@@ -41,12 +40,12 @@ class Sentence(msgspec.Struct, gc=False):
 
 
 def extract(texts: Sequence[str], question: str, budget_tokens: int, chars_per_token: float) -> list[str]:
-    """The texts, cut to the budget all together. As they are where they fit, or where the question says too little to choose by.
+    """The texts, cut to the budget all together. As they are where they fit, or where they share no word with the question.
 
     Tokens are reckoned from characters: an exact count of every sentence would take longer than all the rest.
     """
     wanted, left = terms(question), budget_tokens * chars_per_token
-    if len(set(wanted)) < _LEAST_TERMS or sum(map(len, texts)) <= left:
+    if sum(map(len, texts)) <= left or set(wanted).isdisjoint(terms(" ".join(texts))):
         return list(texts)
     sentences = split(texts)
     kept = {place for place, one in enumerate(sentences) if one.pinned}

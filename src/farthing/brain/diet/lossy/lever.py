@@ -39,8 +39,8 @@ class LossyLever:
     def __init__(self, config: Lossy) -> None:
         self.config = config
 
-    def apply(self, dialect: Dialect, body: bytes, count: Count) -> CutBody:
-        """`count` counts tokens of a text. A body that is not as its dialect says is left alone."""
+    def apply(self, dialect: Dialect, body: bytes, count: Count, *, whole_texts: bool = False) -> CutBody:
+        """`count` counts tokens of a text; `whole_texts`: the task needs all of the documents. A body that is none is left alone."""
         fields: dict[str, Any] = msgspec.json.decode(body)
         changed: dict[str, None] = {}
         trims: list[Trim] = []
@@ -49,7 +49,7 @@ class LossyLever:
             trims.append(gone.trim)
             changed[gone.field] = None
         found = slots(dialect, fields)
-        for rule in (self._results, self._extract):
+        for rule in (self._results,) if whole_texts else (self._results, self._extract):
             for slot, trim in rule(found, fields, count):
                 slot.text = trim.after
                 trims.append(trim)
