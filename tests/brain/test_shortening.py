@@ -15,6 +15,7 @@ from tests.brain.test_flow import body, serve
 from tests.brain.world import CHUNKS, World
 
 RULED = Endpoint(output=Output(rule="at most 5 bullets", control_share=0.0))
+HONEST = " ".join(f"Sentence {number} says something of its own about {number * 7}." for number in range(2000))
 LEARNS = Endpoint(output=Output(learn_limit=True, limit_margin=0.0))
 
 
@@ -117,6 +118,19 @@ def test_a_looping_stream_ends_truthfully_and_the_upstream_is_stopped() -> None:
     assert world.models.replies[0].closed
     assert ("output", "cut") in decisions(world)
     assert account(row).high["output"] > 0
+
+
+def test_a_stream_past_the_limit_that_it_was_given_ends_truthfully_and_the_upstream_is_stopped() -> None:
+    """A service that ignores `max_tokens`: the caller is told, and pays for no more."""
+    world = World([[CHUNKS[0], *events(HONEST), *CHUNKS[2:]]])
+    caller = serve(world, body(stream=True, stream_options={"include_usage": True}, max_tokens=50))
+    row = world.book.rows[0]
+    assert (row.outcome, row.finish) == ("truncated", "length")
+    assert row.truncated == "the model wrote on past its limit of 50 tokens"
+    assert b'"finish_reason":"length"' in caller.body
+    assert caller.body.endswith(b"data: [DONE]\n\n")
+    assert len(caller.body) < len(b"".join(events(HONEST))) / 2
+    assert world.models.replies[0].closed
 
 
 def test_a_looping_stream_goes_on_where_nobody_watches() -> None:

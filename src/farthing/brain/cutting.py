@@ -10,21 +10,17 @@ from farthing.brain.checking import side_call
 from farthing.brain.diet.lossy import CutBody, LossyLever
 from farthing.brain.diet.lossy.summary import SUMMARY_TOKENS, framed, summary_body, summary_pays
 from farthing.brain.failopen import attempt, attempt_later
-from farthing.brain.prefix import reading_price
-from farthing.brain.prefixing import keeps_by_itself
+from farthing.brain.prefixing import dearer
 from farthing.brain.trip import Trip
 from farthing.core.account import Effect
-from farthing.core.alias import is_alias
 from farthing.core.decision import LEFT_OUT, Decision
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
 from farthing.wire.dialects import translate_request
-from farthing.wire.links import Chain, chain
 from farthing.wire.patch import patch
 from farthing.wire.slots import slots
 
-_BYTES_PER_TOKEN = 4
 _ON_WHOLE_TEXTS = frozenset(("summarize", "translate", "rewrite", "classification", "tag_prediction", "sentiment"))
 
 
@@ -44,8 +40,8 @@ def _leave_out(trip: Trip) -> None:
     if cut.saved_tokens <= 0:
         return
     body = patch(trip.body, cut.fields)
-    if (dearer := _dearer(trip, body)) is not None:
-        x.decisions.append(Decision("diet", "kept", dearer))
+    if (reason := dearer(trip, body)) is not None:
+        x.decisions.append(Decision("diet", "kept", reason))
         return
     trip.body, trip.cut = body, cut
     names = ", ".join(dict.fromkeys(trim.rule for trim in cut.trims))
@@ -57,35 +53,6 @@ def _leave_out(trip: Trip) -> None:
 def _count(trip: Trip, tokens: int) -> None:
     if trip.x.signals is not None:
         trip.x.signals = msgspec.structs.replace(trip.x.signals, input_tokens=max(1, trip.x.signals.input_tokens + tokens))
-
-
-def _dearer(trip: Trip, body: bytes) -> str | None:
-    """Why the shorter prompt would cost more: the longer one has a beginning that the provider has kept, and sells for less."""
-    whole, cut = chain(trip.x.inbound.dialect, trip.body), chain(trip.x.inbound.dialect, body)
-    if whole is None or cut is None:
-        return None
-    for target in _candidates(trip):
-        rate = trip.house.prices.rate(target.service, target.model)
-        if rate is None or rate.cached_usd_per_mtok is None or not keeps_by_itself(trip, target):
-            continue
-        before, after = (reading_price(rate, *_tokens(trip, target, links)) for links in (whole, cut))
-        if after >= before:
-            return f"leaving something out would move a prefix that {target.model} has probably kept, and cost {after - before:.6f} USD more"
-    return None
-
-
-def _candidates(trip: Trip) -> list[Target]:
-    """Who may be asked, as far as is known before routing."""
-    catalog, model = trip.house.catalog, trip.x.inbound.peek.model
-    return [*catalog.tier("cheap")[:1], *catalog.tier("expensive")[:1]] if is_alias(model) else [catalog.resolve(model)]
-
-
-def _tokens(trip: Trip, target: Target, links: Chain) -> tuple[int, int]:
-    """Of a prompt: all, and those that the provider has probably kept."""
-    house = trip.house
-    warm = house.prefixes.warm(f"{target.service}/{target.model}", links.links, house.clock.monotonic())
-    kept = 0 if warm is None else warm.size // _BYTES_PER_TOKEN
-    return links.links[-1].size // _BYTES_PER_TOKEN, kept if kept >= house.config.prompt_cache.min_tokens else 0
 
 
 async def summarize(trip: Trip) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from farthing.brain.failopen import attempt_later
+from farthing.brain.prefixing import dearer
 from farthing.brain.shots import Shots, marked_examples, most_like, with_examples, without_marked
 from farthing.brain.trip import Trip
 from farthing.config.context import FewShot
@@ -57,6 +58,9 @@ async def _thin_out(trip: Trip, shots: Shots, keep: int, asked: str) -> None:
     body = patch(trip.body, without_marked(x.inbound.dialect, trip.body, gone))
     saved = before - _count(trip, body.decode())
     if saved <= 0:
+        return
+    if (reason := dearer(trip, body)) is not None:
+        x.decisions.append(Decision("diet", "kept", reason))
         return
     trip.body = body
     reason = f"{keep} of {len(marked)} marked examples, those most like what is asked"

@@ -3,8 +3,9 @@
 import msgspec
 
 from farthing.brain.failopen import attempt
-from farthing.brain.prefix import writing_pays
+from farthing.brain.prefix import reading_price, writing_pays
 from farthing.brain.trip import Trip
+from farthing.core.alias import is_alias
 from farthing.core.decision import Decision
 from farthing.core.draw import fraction
 from farthing.core.exchange import Target
@@ -33,6 +34,46 @@ def pays_to_write(trip: Trip, target: Target) -> bool:
         return False
     rate, prefixes, endpoint = trip.house.prices.rate(target.service, target.model), trip.house.prefixes, trip.x.inbound.endpoint
     return any(writing_pays(rate, reads, least_seen=settings.least_seen) for reads in (prefixes.heads(endpoint), prefixes.talks(endpoint)))
+
+
+def dearer(trip: Trip, body: bytes) -> str | None:
+    """Why this shorter body would cost more than the trip's: a provider keeps, and sells for less, what is sent again and again.
+
+    The trip's own body counts as kept where its like came within the provider's time, whether it was sent so or cut: left alone, it would be.
+    """
+    whole, cut = chain(trip.x.inbound.dialect, trip.body), chain(trip.x.inbound.dialect, body)
+    if whole is None or cut is None:
+        return None
+    reason: str | None = None
+    for target in _candidates(trip):
+        rate = trip.house.prices.rate(target.service, target.model)
+        if rate is None or rate.cached_usd_per_mtok is None or not keeps_by_itself(trip, target):
+            continue
+        before = reading_price(rate, *_tokens(trip, _whole(target), _name(target), whole))
+        after = reading_price(rate, *_tokens(trip, _name(target), _name(target), cut))
+        trip.house.prefixes.note(_whole(target), whole, trip.house.clock.monotonic())
+        if after >= before:
+            reason = f"leaving something out would move a prefix that {target.model} has probably kept, and cost {after - before:.6f} USD more"
+    return reason
+
+
+def _candidates(trip: Trip) -> list[Target]:
+    """Who may be asked, as far as is known before routing."""
+    catalog, model = trip.house.catalog, trip.x.inbound.peek.model
+    return [*catalog.tier("cheap")[:1], *catalog.tier("expensive")[:1]] if is_alias(model) else [catalog.resolve(model)]
+
+
+def _tokens(trip: Trip, uncut: str, sent: str, links: Chain) -> tuple[int, int]:
+    """Of a prompt: all, and those that the provider has probably kept, under either name."""
+    prefixes, now_s = trip.house.prefixes, trip.house.clock.monotonic()
+    found = [link.size for name in {uncut, sent} if (link := prefixes.warm(name, links.links, now_s)) is not None]
+    kept = max(found, default=0) // _BYTES_PER_TOKEN
+    return links.links[-1].size // _BYTES_PER_TOKEN, kept if kept >= trip.house.config.prompt_cache.min_tokens else 0
+
+
+def _whole(target: Target) -> str:
+    """What would have gone to a model, uncut."""
+    return f"whole:{_name(target)}"
 
 
 def keeps_by_itself(trip: Trip, target: Target) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from farthing.config.context import FewShot, FewShotExample
 from farthing.core.errors import ConfigError
 from farthing.core.exchange import Exchange
 from farthing.core.request import Dialect
+from farthing.core.usage import Rate
 from farthing.wire.patch import patch
 from tests.brain.retrieve.rig import vector
 from tests.brain.test_accounting import account
@@ -136,6 +138,30 @@ def test_the_caller_s_marked_examples_are_thinned_out_and_booked() -> None:
     assert [one["content"] for one in sent if "name" in one] == ["Where is my parcel now" * 3, "tracking" * 3]
     assert account(world.book.rows[0]).saved["diet"] > 0
     assert any(one.action == "examples" and one.saved_tokens for one in x.decisions)
+
+
+class _Rates:
+    """The provider keeps prefixes, and sells them for a tenth."""
+
+    def rate(self, service: str, model: str) -> Rate:
+        del service, model
+        return Rate(Decimal(10), Decimal(20), Decimal(1))
+
+
+def test_examples_that_every_request_brings_are_cheaper_kept_by_the_provider() -> None:
+    named = [
+        {"role": "system", "name": name, "content": f"{text} " * 60}
+        for one in EXAMPLES
+        for name, text in (("example_user", one.input), ("example_assistant", one.output))
+    ]
+    world = world_of(FewShot(keep=2, marked=True))
+    world.house.prices = _Rates()  # type: ignore[assignment]
+    counts = []
+    for asked in ("the lamp arrived broken", "when do you open on saturday", "cancel my order please"):
+        x, sent = serve(world, [SYSTEM, *named, {"role": "user", "content": asked}])
+        counts.append(len([one for one in sent if "name" in one]))
+    assert counts == [4, 10, 10]
+    assert any(one.action == "kept" and "probably kept" in one.reason for one in x.decisions)
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,12 @@ class Prefixes:
             if len(self._habits) > _MOST_ENDPOINTS:
                 self._habits.popitem(last=False)
         habits.count(head=warm is not None, talk=warm is not None and warm.size > sent.head.size)
-        for link in sent.links:
-            self._note((model, link.digest), now_s)
+        self.note(model, sent, now_s)
+
+    def note(self, name: str, found: Chain, now_s: float) -> None:
+        """Remember these prefixes under a name, without counting a request."""
+        for link in found.links:
+            self._note((name, link.digest), now_s)
 
     def _note(self, key: tuple[str, bytes], now_s: float) -> None:
         known = self._sent.pop(key, None)

@@ -45,12 +45,14 @@ def extract(texts: Sequence[str], question: str, budget_tokens: int, chars_per_t
     Tokens are reckoned from characters: an exact count of every sentence would take longer than all the rest.
     """
     wanted, left = terms(question), budget_tokens * chars_per_token
-    if sum(map(len, texts)) <= left or set(wanted).isdisjoint(terms(" ".join(texts))):
+    if sum(map(len, texts)) <= left:
         return list(texts)
     sentences = split(texts)
     kept = {place for place, one in enumerate(sentences) if one.pinned}
     left -= sum(sentences[place].chars for place in kept)
     scores = worth(texts, sentences, wanted)
+    if scores is None:
+        return list(texts)
     heads = {one.passage: place for place, one in enumerate(sentences) if one.heading}
     for place in sorted(range(len(sentences)), key=lambda place: (-scores[place], place)):
         if sentences[place].heading or place in kept:
@@ -113,20 +115,22 @@ def _is_heading(sentence: str) -> bool:
     return len(sentence) <= _MOST_HEADING and (_HEADING.match(sentence) is not None or sentence[-1:] not in ".!?;,")
 
 
-def worth(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequence[str]) -> list[float]:
-    """How much each sentence has to do with the question."""
-    return [sum(_WEIGHTS[name] * value for name, value in row.items()) for row in features(texts, sentences, wanted)]
+def worth(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequence[str]) -> list[float] | None:
+    """How much each sentence has to do with the question; `None` where no word of it stands in any."""
+    rows = features(texts, sentences, wanted)
+    if not any(row["own"] for row in rows):
+        return None
+    return [sum(_WEIGHTS[name] * value for name, value in row.items()) for row in rows]
 
 
 def features(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequence[str]) -> list[dict[str, float]]:
     """What the score of a sentence is made of, relative to the best of this prompt."""
-    said = [texts[one.text][one.start : one.end] for one in sentences]
-    pieces = Pieces(said)
-    own = pieces.scores(wanted)
+    said = [terms(texts[one.text][one.start : one.end]) for one in sentences]
+    own = Pieces(said).scores(wanted)
     passages: dict[int, list[str]] = {}
-    for one, text in zip(sentences, said, strict=True):
-        passages.setdefault(one.passage, []).append(text)
-    whole = dict(zip(passages, Pieces([" ".join(parts) for parts in passages.values()]).scores(wanted), strict=True))
+    for one, found in zip(sentences, said, strict=True):
+        passages.setdefault(one.passage, []).extend(found)
+    whole = dict(zip(passages, Pieces([*passages.values()]).scores(wanted), strict=True))
     most, best = max(whole.values(), default=0.0) or 1.0, max(own, default=0.0) or 1.0
     order = {passage: -log(1 + rank) for rank, passage in enumerate(passages)}
     rows: list[dict[str, float]] = []
@@ -140,7 +144,7 @@ def features(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequen
                 "around": max(near, default=0.0) / best,
                 "lead": float(lead),
                 "order": order[one.passage],
-                "length": log1p(len(pieces.terms[place])) / 3,
+                "length": log1p(len(said[place])) / 3,
             }
         )
     return rows

@@ -40,9 +40,10 @@ def dropped(exchanges: Sequence[Exchange], *, keep_turns: int, budget_tokens: in
 
 def _worth(exchanges: Sequence[Exchange], keep_turns: int) -> list[float]:
     last = len(exchanges) - 1
-    pieces = Pieces([one.text for one in exchanges])
-    own = pieces.scores(terms(exchanges[last].text))
-    lately = pieces.scores([term for one in exchanges[max(0, last - keep_turns) : last] for term in terms(one.text)])
+    said = [terms(one.text) for one in exchanges]
+    pieces = Pieces(said)
+    own = pieces.scores(said[last])
+    lately = pieces.scores([term for found in said[max(0, last - keep_turns) : last] for term in found])
     both = [mine + _LATELY * late for mine, late in zip(own, lately, strict=True)]
     after = [*both[1:], 0.0]
     return [mine + _AROUND * following + _RECENT * place / max(1, last) for place, (mine, following) in enumerate(zip(both, after, strict=True))]

@@ -7,19 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from math import log
 
-from farthing.brain.reading.words import terms
-
 _K1, _B = 1.2, 0.75
 
 
 class Pieces:
     """Texts side by side, to be compared with a question."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.terms = [terms(text) for text in texts]
+    def __init__(self, found: Sequence[Sequence[str]]) -> None:
+        """`found` are the terms of each text."""
+        self.terms = found
         self._counts = [Counter(found) for found in self.terms]
         self._held = Counter(term for counts in self._counts for term in counts)
-        self._mean = max(1.0, sum(map(len, self.terms)) / max(1, len(texts)))
+        self._mean = max(1.0, sum(map(len, self.terms)) / max(1, len(found)))
 
     def idf(self, term: str) -> float:
         held, count = self._held[term], len(self._counts)
