@@ -115,9 +115,9 @@ def models(work: Path, size: Size) -> dict[str, Path]:
     return files
 
 
-def bandwidth() -> float:
+def bandwidth(megabytes: int = 512) -> float:
     """Bytes a second that all cores together read from memory: the best of ten passes over arrays far larger than the caches (STREAM's way)."""
-    parts = [np.ones(128 * 1024 * 1024, np.float32) for _ in range(CORES)]
+    parts = [np.ones(megabytes * 262144, np.float32) for _ in range(CORES)]
     best = 0.0
     with ThreadPoolExecutor(CORES) as pool:
         for _ in range(10):
