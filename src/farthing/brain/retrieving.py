@@ -84,7 +84,7 @@ async def _retrieve(trip: Trip) -> None:
         return
     inbound, budget = x.inbound, trip.endpoint.collection_tokens or house.config.retrieve.budget_tokens
     question = await _question(trip)
-    found = await house.retriever.find(inbound.tenant, collection, question, budget_tokens=budget, model=inbound.peek.model)
+    found = await house.retriever.find(inbound.tenant, collection, question, budget_tokens=budget, model=inbound.peek.model, hosted=True)
     _charge_rerank(trip, found)
     if found.small_talk:
         x.decisions.append(Decision("retrieve", "skipped", f"small talk, and nothing in '{collection}' is like it"))

@@ -74,7 +74,7 @@ def find(store: config.Store, judge: Judge | None, collection: str = "faq", embe
     talk = SmallTalk("other", [0.0], 0.0)
     retriever = Retriever(Library(Documents(store), shipped()), Documents(store), asked, Words(), talk, reranker=judge)
     try:
-        return asyncio.run(retriever.find("acme", collection, QUESTION, budget_tokens=13, model="m"))
+        return asyncio.run(retriever.find("acme", collection, QUESTION, budget_tokens=13, model="m", hosted=True))
     finally:
         retriever.close()
 

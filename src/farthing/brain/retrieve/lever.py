@@ -38,8 +38,8 @@ class Retriever:
         """A word that changes with every change of the collection; answers made under another word may be stale."""
         return f"{collection}@{self._states.version(tenant, collection) or 0}"
 
-    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str) -> Found:
-        """What is worth sending; nothing for small talk that nothing in the collection is like.
+    async def find(self, tenant: str, collection: str, question: str, *, budget_tokens: int, model: str, hosted: bool = False) -> Found:
+        """What is worth sending; nothing for small talk that nothing in the collection is like. `hosted`: a reranker may be asked, and paid.
 
         Raises `NotFound` for a collection that the tenant does not have, `Unavailable` where its vectors came from another embedder.
         """
@@ -70,7 +70,9 @@ class Retriever:
         finder, ranked = searched
         if ranked is None:
             return Found((), 0, 0)
-        ranked, reranked_s, error = await self._reranked(question, ranked)
+        reranked_s, error = None, None
+        if hosted:
+            ranked, reranked_s, error = await self._reranked(question, ranked)
         found = await self._in_thread(lambda: finder.sent(ranked, budget_tokens=budget_tokens, count=count))
         return msgspec.structs.replace(found, reranked_s=reranked_s, rerank_error=error)
 
