@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from farthing.cli.options import ConfigPath, StorePath, loaded
@@ -146,6 +145,8 @@ def search(
     """Show what would be sent for a question, and what it takes."""
     import time
 
+    import msgspec
+
     from farthing.models.tokens import TokenCounter
 
     with _opened(config, store) as (librarian, _):
@@ -222,6 +223,8 @@ def _tell(report: "Report", *, json: bool) -> None:
 
 @contextmanager
 def _opened(config: Path | None, store: Path | None, *, make: bool = False) -> "Generator[tuple[Librarian, settings.Config]]":
+    import msgspec
+
     from farthing.core.errors import ConfigError
     from farthing.lab.ingest.opened import open_librarian
 
@@ -251,6 +254,8 @@ def _print(paper: "Console", found: object, heads: tuple[str, ...], rows: "Seque
 
 
 def _echo_json(what: object) -> None:
+    import msgspec
+
     typer.echo(msgspec.json.format(msgspec.json.encode(what)).decode())
 
 
