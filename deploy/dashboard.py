@@ -293,6 +293,15 @@ ENGINES = (
     ),
 )
 
+BACKGROUND = (
+    Panel(
+        "Background items",
+        "timeseries",
+        {"waiting": now(names.BACKGROUND_WAITING), "running": now(names.BACKGROUND_RUNNING)},
+    ),
+    Panel("Items that a service takes at once", "timeseries", {"{{service}}": now(names.BACKGROUND_LIMIT, by=["service"])}),
+)
+
 ROWS = {
     "Money": MONEY,
     "Quality guard": QUALITY,
@@ -300,6 +309,7 @@ ROWS = {
     "Traffic, cache, tiers": TRAFFIC,
     "Errors": ERRORS,
     "Engines of your own": ENGINES,
+    "Background work": BACKGROUND,
     "Store and process": PROCESS,
 }
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from farthing import config
+from farthing.core.batch import Batch
 from farthing.core.errors import InvalidRequest, NotFound
 from farthing.core.request import KeyLimits
 from farthing.dashboard import Figures, View, read_view
@@ -23,6 +24,7 @@ from farthing.stores.sqlite import database
 from farthing.stores.sqlite.rollups import catch_up
 from farthing.stores.sqlite.rollups.tally import DAY, HOUR, MINUTE
 from tests.stores import traffic
+from tests.stores.orders import order
 from tests.stores.samples import row
 
 NOW = traffic.NOW
@@ -232,3 +234,26 @@ def test_services_that_report_nothing_have_no_panel(connection: sqlite3.Connecti
     assert Site(connection).panel("backends", view, NO_FACTS).blocks == []
     loaded = msgspec.structs.replace(NO_FACTS, loads={"gpu": Load(running=2.0)})
     assert Site(connection).panel("backends", view, loaded).figures.rows == [("gpu", 2.0, None, None, None, None, None, None)]
+
+
+def test_batches_of_the_reader_s_tenant_and_how_far_they_are(tmp_path: Path) -> None:
+    with closing(_store(tmp_path)) as connection:
+        fields = Batch.__struct_fields__
+        for batch in (
+            order("batch_1", "acme", status="in_progress", created_at=NOW - 60, total=8, done=2, failed=1, resumes_at=NOW + 90),
+            order("batch_2", "bolt", status="completed", created_at=NOW - 50, total=3, done=3),
+            order("batch_3", "acme", status="completed", created_at=NOW - 40 * 86_400.0, total=3, done=3),
+            order("call_1", "acme", kind="call", status="in_progress", created_at=NOW - 5, total=1),
+        ):
+            values = msgspec.structs.astuple(batch)
+            connection.execute(f"INSERT INTO batches ({','.join(fields)}) VALUES ({','.join('?' * len(fields))})", values)
+        everybody = Site(connection).panel("batches", read_view({}, NOW), NO_FACTS)
+        assert [row[:7] for row in everybody.figures.rows] == [
+            ("batch_2", "bolt", "/v1/chat/completions", "completed", 3, 0, 3),
+            ("batch_1", "acme", "/v1/chat/completions", "in_progress", 2, 1, 8),
+        ]
+        assert "1 single calls wait" in everybody.lead
+        assert "waits until" in str(everybody.blocks)
+        theirs = Site(connection).panel("batches", read_view({}, NOW, only_tenant="bolt"), NO_FACTS)
+        assert [row[0] for row in theirs.figures.rows] == ["batch_2"]
+        assert Site(connection).panel("batches", read_view({}, NOW, only_tenant="nobody"), NO_FACTS).blocks == []

@@ -9,6 +9,7 @@ from farthing.brain.batch.runner import Runner
 from farthing.config import Config
 from farthing.core.batch import Leased
 from farthing.core.clock import Clock
+from farthing.core.errors import StoreUnavailable
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
 from farthing.edge.gateway import Gateway
@@ -17,6 +18,8 @@ from farthing.models.batch import BatchDesk
 from farthing.models.batch.base import Provider
 from farthing.models.batch.openai import Fetch, OpenAIBatches
 from farthing.stores.sqlite import Book, JobStore, ParkedStore
+
+_COUNT_S = 5.0
 
 
 class Queue:
@@ -30,7 +33,7 @@ class Queue:
         self.jobs = JobStore(book)
         self.desk = BatchDesk(ParkedStore(book), config, clock, providers, drives=drives)
         self.pace = Pace(most=config.batch.at_once, room=config.batch.room, monotonic=clock.monotonic)
-        self._clock = clock
+        self._clock, self._drives, self._counted_s = clock, drives, float("-inf")
         self._runner: Runner | None = None
 
     def settled(self, exchange: Exchange, row: LedgerRow) -> None:
@@ -54,10 +57,23 @@ class Queue:
             interactive=lambda: gateway.in_flight,
             going=lambda: not gateway.house.stopping,
             parked=lambda: self.desk.pending,
+            on_round=lambda: self._tell(gateway),
         )
         gateway.wake_runner = self._runner.wake
         self._runner.start()
         self.desk.start()
+
+    def _tell(self, gateway: Gateway) -> None:
+        """The gauges; how much waits is looked up now and then only, and by one worker."""
+        running = 0 if self._runner is None else self._runner.running
+        waiting = None
+        if self._drives and self._clock.monotonic() - self._counted_s >= _COUNT_S:
+            self._counted_s = self._clock.monotonic()
+            try:
+                waiting = self.jobs.depth().queued
+            except StoreUnavailable:
+                return
+        gateway.metrics.background(running, waiting, self.pace.limits())
 
     async def close(self, within_s: float) -> None:
         """What runs may end within so many seconds; the rest goes back."""

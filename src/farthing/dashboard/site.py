@@ -10,7 +10,7 @@ from farthing.core.errors import NotFound
 from farthing.dashboard import request
 from farthing.dashboard.facts import Facts
 from farthing.dashboard.panel import Panel
-from farthing.dashboard.panels import account, backends, budgets, cost, errors, notable, quality, reuse, routing, speed, tokens
+from farthing.dashboard.panels import account, backends, batches, budgets, cost, errors, notable, quality, reuse, routing, speed, tokens
 from farthing.dashboard.queries import Reader, choices
 from farthing.dashboard.view import View
 from farthing.page.page import STATIC as PAGE_STATIC
@@ -38,6 +38,7 @@ PANELS: Mapping[str, Callable[[Reader, Facts], Panel]] = {
     "routing": lambda reader, facts: routing.panel(reader, facts.thresholds()),
     "budgets": budgets.panel,
     "errors": lambda reader, _: errors.panel(reader),
+    "batches": batches.panel,
     "backends": lambda reader, facts: backends.panel(reader, facts),
     "notable": lambda reader, _: notable.panel(reader),
 }

@@ -93,6 +93,11 @@ DROPPED = Metric("farthing_telemetry_dropped", "Spans, and exports of metrics, t
 IN_FLIGHT = Metric("farthing_in_flight", "Requests being served.", "gauge")
 COMMITS = Metric("farthing_store_commit_seconds", "Ledger commits.", "histogram", (), MICROS, OWN_TIME)
 ROWS = Metric("farthing_store_rows", "Operations written by those commits.", "counter")
+BACKGROUND_WAITING = Metric("farthing_background_waiting", "Items of batches, and calls that may wait, in the queue.", "gauge")
+BACKGROUND_RUNNING = Metric("farthing_background_running", "Of them, those that run.", "gauge")
+BACKGROUND_LIMIT = Metric(
+    "farthing_background_limit", "Items that may run at the service at once, as measured; over all workers.", "gauge", ("service",)
+)
 QUEUE = Metric("farthing_store_queue", "Operations waiting for a commit.", "gauge")
 ENGINE_UP = Metric("farthing_engine_up", "Whether a service with metrics_url said lately how it is.", "gauge", ("service",))
 ENGINE_RUNNING = Metric("farthing_engine_running", "Requests at work in the service.", "gauge", ("service",))
@@ -110,6 +115,7 @@ ALL: Mapping[str, Metric] = {
         *(LATENCY, MODEL_TIME, FIRST_TOKEN, OVERHEAD),
         *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, UNJUDGED, JUDGEMENT_COST, LOWERED, GUARD),
         *(WORKERS, DROPPED, IN_FLIGHT, COMMITS, ROWS, QUEUE),
+        *(BACKGROUND_WAITING, BACKGROUND_RUNNING, BACKGROUND_LIMIT),
         *(ENGINE_UP, ENGINE_RUNNING, ENGINE_WAITING, ENGINE_CACHE, ENGINE_TOKENS, GPU_USED, GPU_MEMORY),
     )
 }

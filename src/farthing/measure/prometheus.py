@@ -234,6 +234,14 @@ class Metrics:
             self._set(names.GPU_USED, (gpu.name,), gpu.used)
             self._set(names.GPU_MEMORY, (gpu.name,), gpu.memory_used)
 
+    def background(self, running: int, waiting: int | None, limits: Mapping[str, float]) -> None:
+        """This worker's items, the limit of each service, and (from one worker alone) how many wait in all."""
+        self._set(names.BACKGROUND_RUNNING, (), running)
+        for service in self._services & limits.keys():
+            self._set(names.BACKGROUND_LIMIT, (service,), int(limits[service]))
+        if waiting is not None:
+            self._set(names.BACKGROUND_WAITING, (), waiting)
+
     def _set(self, gauge: Metric, labels: tuple[str, ...], value: float | None) -> None:
         self._cells[self._seat.start(gauge, labels)] = round((value or 0.0) * gauge.scale)
 

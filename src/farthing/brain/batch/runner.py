@@ -43,7 +43,9 @@ class Runner:
         interactive: Callable[[], int],
         going: Callable[[], bool],
         parked: Callable[[], int] = lambda: 0,
+        on_round: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_round = on_round
         self._jobs, self._serve, self._config, self._clock = jobs, serve, config, clock
         self._interactive, self._going, self._parked = interactive, going, parked
         self.pace = pace
@@ -86,6 +88,7 @@ class Runner:
                     await self._round()
                 except StoreUnavailable as error:
                     log.warning("the queue waits: %s", error.message)
+            self._on_round()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
