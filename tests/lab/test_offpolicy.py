@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from farthing.lab.offpolicy import Logged, NotOverlapping, Worth, covered, expected, worth
+from farthing.lab.offpolicy import Logged, NotOverlapping, Worth, expected, worth
 
 BIG, SMALL = 1, 2
 
@@ -21,7 +21,8 @@ def world(seed: int, count: int = 600) -> tuple[Logged, np.ndarray, np.ndarray, 
     other = ease > 0.5
     of_other = np.where(other, rewards[:, 0], rewards[:, 1])
     of_logged = np.where(cheap, rewards[:, 0], rewards[:, 1])
-    logged = Logged(reward=reward, propensity=np.where(cheap, chance, 1 - chance), same=cheap == other, runs=np.arange(count))
+    every = np.ones(count, bool)
+    logged = Logged(reward=reward, propensity=np.where(cheap, chance, 1 - chance), same=cheap == other, possible=every, runs=np.arange(count))
     return logged, of_logged, of_other, float(of_other.mean())
 
 
@@ -67,14 +68,13 @@ def test_a_log_without_overlap_is_refused() -> None:
     with pytest.raises(NotOverlapping, match="no chance between 0 and 1"):
         worth(replace(logged, propensity=logged.propensity * 0), of_logged, of_other)
     with pytest.raises(NotOverlapping, match="Fewer than two"):
-        worth(Logged(reward=np.ones(1), propensity=np.ones(1), same=np.ones(1, bool), runs=[1]), np.ones(1), np.ones(1))
+        worth(Logged(reward=np.ones(1), propensity=np.ones(1), same=np.ones(1, bool), possible=np.ones(1, bool), runs=[1]), np.ones(1), np.ones(1))
 
 
 def test_what_the_log_never_could_have_chosen_is_not_covered() -> None:
-    logged, _, _, _ = world(0)
-    certain = replace(logged, propensity=np.ones(len(logged.reward)))
-    assert covered(logged) == 1.0
-    assert covered(certain) == pytest.approx(logged.same.mean())
+    logged, of_logged, of_other, _ = world(0)
+    assert worth(logged, of_logged, of_other).covered == 1.0
+    assert worth(replace(logged, possible=logged.same), of_logged, of_other).covered == pytest.approx(logged.same.mean())
 
 
 def test_the_model_of_a_request_never_saw_its_fold() -> None:

@@ -29,11 +29,12 @@ class NotOverlapping(FarthingError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """One row per request: its reward, the chance of the logged choice, and whether the other router makes the same choice."""
+    """One row per request: its reward, the chance of the logged choice, whether the other router chooses the same, and whether the log could have."""
 
     reward: Floats
     propensity: Floats
     same: Flags
+    possible: Flags
     runs: Sequence[Hashable] | NDArray[Any]  # what hangs together
 
 
@@ -54,7 +55,8 @@ def worth(logged: Logged, of_logged: Floats, of_other: Floats) -> Worth:
     tops, bottoms, robust, ones = sums_by(
         logged.runs, weights * logged.reward, weights, robust_rows(logged, of_logged, of_other), np.ones(len(weights))
     )
-    return Worth(ratio(tops, bottoms), ratio(robust, ones), float(weights.sum() ** 2 / (weights**2).sum()), covered(logged), len(weights))
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    return Worth(ratio(tops, bottoms), ratio(robust, ones), effective, float(logged.possible.mean()), len(weights))
 
 
 def weigh(logged: Logged) -> Floats:
@@ -73,11 +75,6 @@ def weigh(logged: Logged) -> Floats:
 def robust_rows(logged: Logged, of_logged: Floats, of_other: Floats) -> Floats:
     """The doubly robust estimate of every single request; their mean is the estimate, and two routers are compared row by row."""
     return of_other + np.where(logged.same, (logged.reward - of_logged) / logged.propensity, 0.0)
-
-
-def covered(logged: Logged) -> float:
-    """Share of the requests where the other router's choice had a chance in the log."""
-    return float(1 - (~logged.same & (logged.propensity >= 1)).mean())
 
 
 def expected(choices: NDArray[np.int64], groups: NDArray[np.int64], reward: Floats, folds: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:

@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from farthing.config import Cache, Config, LearnedRoute, Match, Route, Rule
+from farthing.config import Cache, Config, LearnedRoute, Match, Model, Route, Rule, Tiers
 from farthing.lab.compare import compare, open_side
 from farthing.lab.logs.base import LoggedCall
 from farthing.lab.replay.document import as_json
 from farthing.lab.replay.figures import figures
 from farthing.lab.replay.stage import unexplored
 from farthing.lab.replay.table import worth_lines
-from tests.lab.replay.logs import BIG, NOON, SMALL, call, config, run
+from tests.lab.replay.logs import BIG, NOON, PRICES, SMALL, call, config, run
 
 # The small model answers what is asked of "easy" well and what is asked of "hard" badly.
 QUALITY = {("easy", SMALL): 0.9, ("hard", SMALL): 0.3, ("easy", BIG): 0.95, ("hard", BIG): 0.9}
@@ -74,6 +74,14 @@ def test_requests_that_could_not_have_gone_that_way_are_counted() -> None:
     assert lanes[1].worth is not None
     assert 0.5 < lanes[1].worth.covered < 0.8
     assert "could not have gone that way in the log" in "\n".join(worth_lines(lanes))
+
+
+def test_a_model_that_the_log_never_chose_is_a_guess_even_where_chance_had_a_part() -> None:
+    models = {**PRICES, "third-1": Model(service="openai", input_usd_per_mtok=1.0, output_usd_per_mtok=1.0)}
+    third = config(models=models, tiers=Tiers(cheap=("third-1",), expensive=(BIG,)), route=Route(rules=BY_ENDPOINT), cache=Cache(enabled=False))
+    lanes = figures(run(log(3), third))
+    assert lanes[1].worth is not None
+    assert 0.4 < lanes[1].worth.covered < 0.6  # only what is asked of "hard"
 
 
 def test_two_routers_are_compared_request_by_request(tmp_path: Path) -> None:

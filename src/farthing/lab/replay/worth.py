@@ -52,7 +52,10 @@ def _paired(lane: Columns, found: Replay) -> tuple[Logged, Floats, Floats, NDArr
     folds = np.array([crc32(name.encode("utf-8", "surrogatepass")) % 2 for name in requests.ids], np.int64)[graded]
     groups = np.array(requests.endpoints, np.int64)[graded]
     runs, reward = np.array(requests.runs, np.int64)[graded], scores[graded]
-    logged = Logged(reward=reward, propensity=chance[graded], same=(chosen == other)[graded] & ~reused[graded], runs=runs)
+    same = (chosen == other)[graded] & ~reused[graded]
+    # A model that the endpoint's log never shows had no chance there, whatever the chance of the one that was chosen.
+    seen = np.isin((groups << 20) + other[graded], (groups << 20) + chosen[graded])
+    logged = Logged(reward=reward, propensity=chance[graded], same=same, possible=same | (seen & (chance[graded] < 1)), runs=runs)
     of_logged, of_other = (expected(chosen[graded], groups, reward, folds, of[graded]) for of in (chosen, other))
     known = np.array(lane.score)[graded]
     return logged, of_logged, np.where(reused[graded] & ~np.isnan(known), known, of_other), graded
