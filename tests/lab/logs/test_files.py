@@ -185,13 +185,15 @@ def test_the_ledger_with_and_without_text(tmp_path: Path) -> None:
 
 def test_the_ledger_says_how_likely_a_choice_was_and_how_its_answer_was_judged(tmp_path: Path) -> None:
     chosen = [{"lever": "route", "action": "cheap", "reason": "learned", "propensity": 0.04}, {"lever": "check", "action": "passed", "reason": "x"}]
-    path = write(tmp_path / "farthing.db", [{"decisions": json.dumps(chosen)}, {}])
+    escalated = [*chosen, {"lever": "route", "action": "escalated", "reason": "answer read"}]
+    path = write(tmp_path / "farthing.db", [{"decisions": json.dumps(chosen)}, {}, {"decisions": json.dumps(escalated)}])
     with closing(sqlite3.connect(path)) as connection, connection:
         rows = [("req_0", 1.0, "judge", 0.5), ("req_0", 2.0, "feedback", 1.0), ("req_0", 3.0, "shadow", None)]
         connection.executemany("INSERT INTO judgements (request_id, judged_at, source, score) VALUES (?, ?, ?, ?)", rows)
-    explored, certain = open_logs([path])
+    explored, certain, replaced = open_logs([path])
     assert (explored.propensity, explored.score) == (0.04, 0.75)
     assert (certain.propensity, certain.score) == (None, None)
+    assert replaced.propensity is None
 
 
 def test_parquet_of_any_format(tmp_path: Path) -> None:

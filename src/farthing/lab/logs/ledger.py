@@ -74,11 +74,14 @@ def _turns(prompt: str) -> tuple[Turn, ...]:
 
 
 def _propensity(record: Record) -> float | None:
-    """Of the routing decision that stood."""
+    """Of the routing decision that stood. An answer that was read and escalated came from the expensive tier for certain, or nearly so."""
     if "propensity" not in (record.text("decisions") or ""):
         return None
-    chances = [one.number("propensity") for one in record.children("decisions") if one.text("lever") == "route"]
-    return next((chance for chance in reversed(chances) if chance is not None and 0 < chance <= 1), None)
+    taken = [one for one in record.children("decisions") if one.text("lever") == "route"]
+    if any(one.text("action") == "escalated" for one in taken):
+        return None
+    chances = [one.number("propensity") for one in reversed(taken)]
+    return next((chance for chance in chances if chance is not None and 0 < chance <= 1), None)
 
 
 def _seconds(millis: float | None) -> float | None:
