@@ -7,26 +7,29 @@ through all keys at every step would take hours and find the same.
 
 import gzip
 import json
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from _cache_parts import PARTS, unread
 from _harness import ROOT
+from _vcache import Curve
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.judge import Judge
-from farthing.brain.cache.semantic.namespace import ASKED, Namespace, Promise
+from farthing.brain.cache.semantic.namespace import ASKED, Look, Namespace, Promise
 from farthing.brain.cache.semantic.scorer import Prior
-from farthing.brain.cache.semantic.verifier import Compared, Verifier
+from farthing.brain.cache.semantic.verifier import SHIPPED, Compared, Verifier
 
 DATA = ROOT.parent / "shared" / "data" / "cache"
 STREAMS = ("banking77", "clinc150", "text2sql", "hwu64_slots")
 _KEPT_NEIGHBOURS = 256
+_FEW = 4
 _MOST_MEMO = 3_000_000
 
 
@@ -60,6 +63,7 @@ class Stream:
     near: np.ndarray
     cosines: np.ndarray
     memo: dict[int, Compared] = field(default_factory=dict)
+    kept: Path | None = None  # where the memo outlives the process
 
     @classmethod
     def load(cls, name: str, scratch: Path, split: str | None = None) -> "Stream":
@@ -70,7 +74,22 @@ class Stream:
         vectors = np.array([by_text[text] for text in texts])
         numbers = {answer: number for number, answer in enumerate(dict.fromkeys(row["a"] for row in found))}
         near, cosines = _neighbours(vectors, scratch / f"near_{name}_{len(texts)}.npz")
-        return cls(name, texts, [numbers[row["a"]] for row in found], vectors, near, cosines)
+        kept = scratch / f"compared_{name}_{len(texts)}_{_fingerprint()}.msgpack"
+        memo = msgspec.msgpack.decode(kept.read_bytes(), type=dict[int, Compared]) if kept.exists() else {}
+        return cls(name, texts, [numbers[row["a"]] for row in found], vectors, near, cosines, memo, kept)
+
+    def keep(self) -> None:
+        """Comparing two questions costs more than all the rest of a replay: write down what was compared."""
+        if self.kept is not None:
+            aside = self.kept.with_suffix(".new")
+            aside.write_bytes(msgspec.msgpack.encode(self.memo))
+            aside.replace(self.kept)
+
+
+def _fingerprint() -> str:
+    """Changes with the verifier."""
+    rooms = [SHIPPED, *(ROOT / "src/farthing/brain/cache/semantic" / f"{name}.py" for name in ("verifier", "compare", "reading", "lexicon"))]
+    return blake2b(b"".join(room.read_bytes() for room in rooms), digest_size=6).hexdigest()
 
 
 def _neighbours(vectors: np.ndarray, kept: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -91,26 +110,32 @@ def _neighbours(vectors: np.ndarray, kept: Path) -> tuple[np.ndarray, np.ndarray
 
 
 class Keys:
-    """Which questions are keys, and the nearest of them."""
+    """Which questions are keys, and the nearest of them: read off the kept neighbours, or compared with all keys where those do not suffice."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._is_key = np.zeros(len(stream.texts), bool)
-        self.order: list[int] = []
+        self._order: list[int] = []
+        self._rows = np.zeros((1024, stream.vectors.shape[1]), np.float32)
 
     def add(self, question: int) -> None:
         self._is_key[question] = True
-        self.order.append(question)
+        if len(self._order) == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        self._rows[len(self._order)] = self._stream.vectors[question]
+        self._order.append(question)
 
     def nearest(self, question: int, count: int) -> tuple[list[int], list[float]]:
-        mask = self._is_key[self._stream.near[question]]
-        found = self._stream.near[question][mask][:count]
-        if len(found) < min(count, len(self.order)):
-            everyone = np.array(self.order)
-            likeness = self._stream.vectors[everyone] @ self._stream.vectors[question]
-            best = np.argsort(-likeness)[:count]
-            return everyone[best].tolist(), likeness[best].tolist()
-        return found.tolist(), self._stream.cosines[question][mask][:count].tolist()
+        near = self._stream.near[question]
+        for some in (near[: _FEW * count], near):
+            places = np.flatnonzero(self._is_key[some])[:count]
+            if len(places) == count:
+                return some[places].tolist(), self._stream.cosines[question][places].tolist()
+        if len(places) == len(self._order):
+            return near[places].tolist(), self._stream.cosines[question][places].tolist()
+        likeness = self._rows[: len(self._order)] @ self._stream.vectors[question]
+        best = np.argsort(-likeness)[:count]
+        return [self._order[place] for place in best], likeness[best].tolist()
 
 
 @dataclass
@@ -145,21 +170,25 @@ def lane(
     judge_error: float = 0.0,
     repeats: bool = False,
     serves: bool = True,
-    keep_rows: list[tuple[tuple[float, ...], bool]] | None = None,
+    told: Callable[[Look, bool], None] | None = None,
     confidence: float = 0.8,
+    without: str = "",
 ) -> Outcome:
-    """The production lane. `repeats`: the judge's errors are the same whenever it is asked again."""
+    """The production lane. `repeats`: the judge's errors are the same whenever it is asked again. `told` hears of every look that has a
+    candidate, and whether that was right; `without` one of the lane's parts (`_cache_parts.py`)."""
     chance = random.Random(seed)
     noise = random.Random(seed + 1000)
-    space = Namespace(Promise(max_wrong, confidence), prior, coin=chance.random)
+    space = PARTS.get(without, Namespace)(Promise(max_wrong, confidence), prior, coin=chance.random)
     judge, keys, outcome = Judge(), Keys(stream), Outcome()
     answer_of: dict[int, int] = {}
     order = np.random.default_rng(seed).permutation(len(stream.texts)).tolist()
     for question in order:
         outcome.requests += 1
         found, cosines = keys.nearest(question, NEIGHBOURS)
-        look = space.look(found, cosines, _comparing(stream, question, verifier))
+        look = space.look(found, cosines, unread if without == "verifier" else _comparing(stream, question, verifier))
         truth = stream.answers[question]
+        if told is not None and look.candidate is not None:
+            told(look, answer_of[look.candidate.group] == truth)
         if look.serve and serves and look.candidate is not None:
             if outcome.hits == 0:
                 outcome.labels_at_first_hit, outcome.labels_above = space.labels, space.certificate.labels
@@ -180,8 +209,6 @@ def lane(
             verdicts.append((group, same))
             if same:
                 break
-        if keep_rows is not None and look.candidate is not None:
-            keep_rows.append((look.candidate.row, verdicts[0][1]))
         group = space.learn(look, verdicts)
         answer_of.setdefault(group, truth)
         space.add_key(question, group)
@@ -217,69 +244,23 @@ def fixed(stream: Stream, seed: int, threshold: float) -> Outcome:
     return outcome
 
 
-_TAILS = np.linspace(0.01, 0.5, 25)
-_QUANTILES = np.array([NormalDist().inv_cdf(1 - tail) for tail in _TAILS])
-
-
-class _Entry:
-    """vCache's record of one cached question: cosines at which a neighbour's answer was the same, or was not."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[float, int]] = []
-        self.fitted: tuple[float, float, float] | None = None
-
-    def fit(self) -> tuple[float, float, float]:
-        """Midpoint, slope and the midpoint's standard error of a logistic curve, after Newton's method with a little ridge."""
-        if self.fitted is None:
-            cosine = np.array([one for one, _ in self.seen])
-            same = np.array([label for _, label in self.seen], float)
-            design = np.column_stack([np.ones_like(cosine), cosine])
-            weights = np.array([-20.0, 25.0])
-            ridge = np.diag([1e-3, 1e-3])
-            for _ in range(12):
-                chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-                curve = (design * (chance * (1 - chance))[:, None]).T @ design + ridge
-                weights = weights + np.linalg.solve(curve, design.T @ (same - chance) - ridge @ (weights - [-20.0, 25.0]))
-            chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-            spread = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design + ridge)
-            slope = max(float(weights[1]), 1.0)
-            middle = -float(weights[0]) / slope
-            gradient = np.array([-1 / slope, float(weights[0]) / slope**2])
-            self.fitted = middle, slope, math.sqrt(max(0.0, float(gradient @ spread @ gradient)))
-        return self.fitted
-
-
 def vcache(stream: Stream, seed: int, delta: float) -> Outcome:
-    """The rule of vCache (Schroeder and others, 2025, arXiv 2502.03771) as remembered, not checked against its code:
-    explore with the least probability that keeps
-    the chance of a wrong answer under `delta` per request, by a logistic curve of every cached question and a bound on its midpoint."""
+    """vCache's rule (`_vcache.py`): the nearest entry alone decides; what was explored and was another answer becomes an entry."""
     chance = random.Random(seed)
-    keys, outcome, entries = Keys(stream), Outcome(), dict[int, _Entry]()
+    keys, outcome, curves = Keys(stream), Outcome(), dict[int, Curve]()
     for question in np.random.default_rng(seed).permutation(len(stream.texts)).tolist():
         outcome.requests += 1
         found, cosines = keys.nearest(question, 1)
-        if not found:
-            keys.add(question)
-            entries[question] = _Entry()
-            continue
-        entry, cosine = entries[found[0]], cosines[0]
-        same = stream.answers[found[0]] == stream.answers[question]
-        if chance.random() > _explore(entry, cosine, delta):
-            outcome.hits += 1
-            outcome.wrong += not same
-            continue
-        outcome.labels += 1
-        entry.seen.append((cosine, int(same)))
-        entry.fitted = None
+        same = False
+        if found:
+            same = stream.answers[found[0]] == stream.answers[question]
+            if not curves[found[0]].explores(cosines[0], delta, chance):
+                outcome.hits += 1
+                outcome.wrong += not same
+                continue
+            outcome.labels += 1
+            curves[found[0]].observe(cosines[0], same=same)
         if not same:
             keys.add(question)
-            entries[question] = _Entry()
+            curves[question] = Curve()
     return outcome
-
-
-def _explore(entry: _Entry, cosine: float, delta: float) -> float:
-    if len(entry.seen) < 6:
-        return 1.0
-    middle, slope, error = entry.fit()
-    likely = (1 - _TAILS) / (1 + np.exp(-np.clip(slope * (cosine - middle - _QUANTILES * error), -30, 30)))
-    return float(np.min(((1 - delta) - likely) / (1 - likely + 1e-9)))

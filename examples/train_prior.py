@@ -22,6 +22,7 @@ _WORTH = 4000  # rows that each stream counts for
 def main() -> None:
     from _cache_streams import Stream, lane
     from farthing.brain.cache.semantic.context import FEATURES
+    from farthing.brain.cache.semantic.namespace import Look
     from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, Prior, expand, fit
     from farthing.brain.cache.semantic.verifier import Verifier
 
@@ -33,7 +34,12 @@ def main() -> None:
     tables, truths = [], []
     for name in ("banking77", "clinc150"):
         kept: list[tuple[tuple[float, ...], bool]] = []
-        lane(Stream.load(name, scratch, "train"), 5, max_wrong=0.01, prior=blank, verifier=Verifier(), serves=False, keep_rows=kept)
+
+        def told(look: Look, right: bool, kept: list[tuple[tuple[float, ...], bool]] = kept) -> None:
+            if look.candidate is not None:
+                kept.append((look.candidate.row, right))
+
+        lane(Stream.load(name, scratch, "train"), 5, max_wrong=0.01, prior=blank, verifier=Verifier(), serves=False, told=told)
         some = np.random.default_rng(3).permutation(len(kept))[:_WORTH]
         tables.append(np.array([expand(kept[at][0]) for at in some]))
         truths.append(np.array([kept[at][1] for at in some], float))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farthing.brain.cache.semantic.certify import FEWEST_LABELS, NEVER, Evidence, JudgeErrors, stratum
+from farthing.brain.cache.semantic.certify import FEWEST_NEAR, NEVER, Evidence, JudgeErrors, stratum
 from farthing.brain.cache.semantic.context import Record, survey
 from farthing.brain.cache.semantic.judge import MOST_CALLS, Judge
 from farthing.brain.cache.semantic.namespace import STRICT_LABELS, Namespace, Promise
@@ -30,7 +30,7 @@ def _evidence(labels: int, wrong_share: float, score: float = GOOD, seed: int = 
 
 
 def test_nothing_is_certified_without_labels() -> None:
-    for labels in (0, 1, FEWEST_LABELS - 1):
+    for labels in (0, 1, FEWEST_NEAR - 1):
         assert _evidence(labels, 0.0).certificate(0.01, z=1.0, judge=NO_ERRORS).threshold == NEVER
 
 
