@@ -1,8 +1,11 @@
 """The memory of one worker's cache, put together: what is kept and dropped, and the semantic lane with its embedder, judge and store."""
 
+from pathlib import Path
+
 from farthing.brain.cache import entry_id_of
 from farthing.brain.cache.persist import AnswerSync
 from farthing.brain.cache.semantic.lane import SemanticLane
+from farthing.brain.cache.semantic.saved import SavedIndexes
 from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, load_prior
 from farthing.brain.cache.semantic.verifier import Verifier
 from farthing.brain.house import House
@@ -25,16 +28,18 @@ class Recall:
         self._store, self._judgements, self._hub, self._clock = store, judgements, hub, clock
         self.meaning: Meaning | None = None
         self._lessons: LessonSync | None = None
+        self._saved: SavedIndexes | None = None
 
     def build(self, config: Config) -> None:
         """The lane of this configuration, with what earlier runs learned. Raises `ConfigError` when it names no embedder."""
-        self.meaning = self._lessons = None
+        self.meaning = self._lessons = self._saved = None
         if config.cache.semantic.mode == "off" or not config.cache.enabled:
             return
         lane = SemanticLane(config.cache.semantic, choose_embedder(config, self._hub), load_prior(SHIPPED_PRIOR), Verifier())
         self.meaning = Meaning(lane, self._clock)
         self._lessons = LessonSync(self._store, self.meaning)
-        self._lessons.load()
+        self._saved = SavedIndexes(Path(config.store.path + ".index"), lane.embedder.id)
+        self._lessons.load(self._saved)
 
     def adopt(self, house: House) -> None:
         """The judge of this house; without one the lane learns nothing new."""
@@ -84,3 +89,5 @@ class Recall:
     async def close(self, within_s: float) -> None:
         if self.meaning is not None:
             await self.meaning.close(within_s)
+            if self._saved is not None:
+                self._saved.write(self.meaning.lane.indexes())

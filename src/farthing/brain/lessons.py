@@ -12,6 +12,7 @@ import msgspec
 
 from farthing.brain.cache.semantic.context import FEATURES
 from farthing.brain.cache.semantic.entries import Entry, Kept, Label
+from farthing.brain.cache.semantic.saved import SavedIndexes
 from farthing.brain.meaning import Meaning
 from farthing.core.forgetting import Drop, Facts
 
@@ -92,11 +93,16 @@ class LessonSync:
         meaning.kept = self.keep
         meaning.lane.evicted = shelf.evict
 
-    def load(self) -> None:
-        """Everything that is in the store, oldest first."""
+    def load(self, saved: SavedIndexes | None = None) -> None:
+        """Everything that is in the store, oldest first; vectors from saved graphs where they are there."""
         self._cursor = self._shelf.cursor()
-        while self.catch_up():
-            pass
+        lane = self._meaning.lane
+        lane.saved = None if saved is None else saved.read
+        try:
+            while self.catch_up():
+                pass
+        finally:
+            lane.settle()
         if self.set_aside:
             log.warning("%d lessons of the semantic cache were set aside: other vectors, or their answers are gone", self.set_aside)
 

@@ -1,9 +1,12 @@
 """The vectors of one namespace: nearest first. A namespace has its own, so that no search can see another's keys.
 
-Up to `_BRUTE` keys all are compared; from there on a navigable graph with 8-bit vectors (usearch) takes over: 0.7 ms a
-search at 100,000 keys, 0.9 KB a key (bench/cache_index.py). Cosines are then those of rounded vectors.
+Up to `_BRUTE` keys all are compared (0.1 ms for 2,048); from there on a navigable graph with 8-bit vectors (usearch) takes over: 0.1 ms a search
+at 20,000 keys, 0.9 KB a key (bench/cache_index.py). Cosines are then those of rounded vectors. `saved.py` keeps graphs over a restart.
 """
 
+import os
+from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +15,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-_BRUTE = 4096
+_BRUTE = 2048
+_SHAPE = {"metric": "cos", "dtype": "i8", "connectivity": 16, "expansion_add": 64, "expansion_search": 64}
 
 
 class VectorIndex:
@@ -20,23 +24,41 @@ class VectorIndex:
 
     def __init__(self) -> None:
         self.dimensions = 0
+        self.graph: Any | None = None
         self._place: dict[int, int] = {}
         self._keys: list[int] = []
         self._rows: NDArray[np.float32] | None = None
-        self._graph: Any | None = None
+        self._unclaimed: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._graph) if self._graph is not None else len(self._keys)
+        return len(self._keys) if self.graph is None else len(self.graph) - len(self._unclaimed)
+
+    def adopt(self, graph: Any) -> None:
+        """Begin with a saved graph. Its keys count once they are added again, and `settle` takes out the others: until then, no search."""
+        self.graph, self.dimensions = graph, int(graph.ndim)
+        self._unclaimed = set(graph.keys[:].tolist())
+
+    def settle(self) -> None:
+        """What was in the saved graph and nobody added is gone."""
+        for key in self._unclaimed:
+            if self.graph is not None:
+                self.graph.remove(key)
+        self._unclaimed = set()
 
     def add(self, key: int, vector: "Vector") -> None:
         """Raises `ValueError` where the vector has another length than those before."""
         import numpy as np
 
+        if self._unclaimed and not len(self) and len(vector) != self.dimensions:
+            self.graph, self.dimensions, self._unclaimed = None, 0, set()  # the store's vectors are others than those of the saved graph
         if self.dimensions not in (0, len(vector)):
             raise ValueError(f"a vector of {len(vector)} numbers among vectors of {self.dimensions}")
         self.dimensions = len(vector)
-        if self._graph is not None:
-            self._graph.add(key, vector)
+        if self.graph is not None:
+            if key in self._unclaimed:
+                self._unclaimed.discard(key)
+            else:
+                self.graph.add(key, vector)
             return
         if self._rows is None:
             self._rows = np.zeros((16, len(vector)), np.float32)
@@ -50,20 +72,17 @@ class VectorIndex:
 
     def _to_graph(self) -> None:
         import numpy as np
-        import usearch.index  # pyright: ignore[reportMissingTypeStubs]
 
         assert self._rows is not None
-        library: Any = usearch.index
-        self._graph = library.Index(ndim=self.dimensions, metric="cos", dtype="i8", connectivity=16, expansion_add=64, expansion_search=64)
-        assert self._graph is not None
-        self._graph.add(np.array(self._keys, np.uint64), self._rows[: len(self._keys)])
+        self.graph = graph = _new_graph(self.dimensions)
+        graph.add(np.array(self._keys, np.uint64), self._rows[: len(self._keys)], threads=1)
         self._rows, self._keys, self._place = None, [], {}
 
     def remove(self, key: int) -> None:
         """Nothing happens where it is not there."""
-        if self._graph is not None:
-            if key in self._graph:
-                self._graph.remove(key)
+        if self.graph is not None:
+            if key in self.graph:
+                self.graph.remove(key)
             return
         place = self._place.pop(key, None)
         if place is None or self._rows is None:
@@ -79,11 +98,35 @@ class VectorIndex:
 
         if not len(self) or len(vector) != self.dimensions:
             return [], []
-        if self._graph is not None:
-            found = self._graph.search(vector, min(count, len(self._graph)))
+        if self.graph is not None:
+            found = self.graph.search(vector, min(count, len(self.graph)))
             return [int(key) for key in found.keys], [1.0 - float(distance) for distance in found.distances]
         assert self._rows is not None
         cosines = self._rows[: len(self._keys)] @ vector
         some = np.argpartition(-cosines, count)[:count] if len(cosines) > count else np.arange(len(cosines))
         order = some[np.argsort(-cosines[some], kind="stable")]
         return [self._keys[place] for place in order], cosines[order].tolist()
+
+
+def key_of(entry_id: str, question: str) -> int:
+    """A question's number under its answer: the same in every process and after every start."""
+    return int.from_bytes(blake2b(f"{entry_id}\0{question}".encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+
+
+def _new_graph(dimensions: int) -> Any:
+    import usearch.index  # pyright: ignore[reportMissingTypeStubs]
+
+    library: Any = usearch.index
+    return library.Index(ndim=dimensions, **_SHAPE)
+
+
+def open_graph(path: Path) -> Any:
+    """Raises `RuntimeError` or `ValueError` where the file holds no graph of ours."""
+    import usearch.index  # pyright: ignore[reportMissingTypeStubs]
+
+    library: Any = usearch.index
+    graph = library.Index.restore(os.fspath(path))
+    if graph is None or str(graph.dtype.name).lower() != _SHAPE["dtype"]:
+        raise ValueError(f"{path.name} is no graph of 8-bit vectors")
+    graph.expansion_add, graph.expansion_search = _SHAPE["expansion_add"], _SHAPE["expansion_search"]
+    return graph

@@ -10,13 +10,14 @@ about only after a second, independent answer agreed with it. Whatever fails her
 
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from farthing.brain.cache.semantic.certify import NEVER
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.entries import Airborne, Entry, Kept, Label, Pending
+from farthing.brain.cache.semantic.index import VectorIndex, key_of
 from farthing.brain.cache.semantic.judge import Judge
 from farthing.brain.cache.semantic.namespace import ASKED, Look, Namespace, Promise
 from farthing.brain.cache.semantic.scorer import Prior
@@ -53,7 +54,7 @@ class SemanticLane:
         self._marked: dict[str, set[str]] = {}  # mark -> entries
         self._buried = Buried()
         self._calibrations: dict[tuple[str, str], Sequence[Label]] = {}
-        self._next_key = 0
+        self.saved: Callable[[bytes], Any | None] | None = None  # graphs from before, while the store is loaded
         self.keys = 0
         self.size_bytes = 0
 
@@ -177,8 +178,11 @@ class SemanticLane:
         if group is None:
             group = space.namespace.open_group()
         before = space.bytes_of(group) if group in space.entries else 0
-        self._next_key += 1
-        if space.place(self._next_key, group, entry, vector):
+        answers = space.entries.get(group, entry)
+        key = key_of(answers.entry_id, entry.question)
+        while key in space.texts:
+            key += 1  # the same question once more
+        if space.place(key, group, entry, vector):
             self._where[entry.entry_id] = (entry.scope, group)
             for mark in marks(entry.facts):
                 self._marked.setdefault(mark, set()).add(entry.entry_id)
@@ -193,6 +197,9 @@ class SemanticLane:
         if space is None:
             promise = Promise(self.config.max_wrong_per_hit, self.config.confidence)
             space = self._spaces[scope] = Space(Namespace(promise, self._prior, coin=self._coin), tenant, endpoint)
+            graph = None if self.saved is None else self.saved(scope)
+            if graph is not None:
+                space.index.adopt(graph)
             labels = self._calibrations.get((tenant, endpoint)) or self._calibrations.get((tenant, ""))
             if labels is not None:
                 self._teach(space, labels)
@@ -213,6 +220,16 @@ class SemanticLane:
             space.namespace.remember(label.score, label.row, [(None, label.right)])
         space.namespace.brought += len(labels)
         space.namespace.certify()
+
+    def settle(self) -> None:
+        """The store is loaded: what the saved graphs hold beyond it is gone."""
+        self.saved = None
+        for space in self._spaces.values():
+            space.index.settle()
+
+    def indexes(self) -> list[tuple[bytes, VectorIndex]]:
+        """Of every namespace."""
+        return [(scope, space.index) for scope, space in self._spaces.items()]
 
     def group_of(self, entry_id: str) -> int | None:
         found = self._where.get(entry_id)
