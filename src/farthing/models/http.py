@@ -120,6 +120,7 @@ class HttpBackend:
             first_byte_timeout_s=service.first_byte_timeout_s,
             idle_timeout_s=service.idle_timeout_s,
             max_answer_bytes=service.max_answer_bytes,
+            patient=call.item is not None,
         )
         content_type = raw.headers.get(b"content-type", b"")
         if raw.status != 200 or _encoding(raw) or not _fits(content_type, call.stream):

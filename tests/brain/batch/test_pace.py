@@ -1,5 +1,7 @@
 """The measured limits find the knee of a service, and leave interactive calls alone."""
 
+import random
+
 from farthing.brain.batch.pace import Courtesy, Knee, Pace, time_of_work
 from farthing.core.clock import FrozenClock
 
@@ -82,3 +84,29 @@ def test_room_is_what_interactive_calls_leave() -> None:
 def test_long_answers_are_no_slow_ones() -> None:
     assert time_of_work(2.0, 32) == 1.0
     assert time_of_work(2.0, None) == 2.0
+
+
+def test_a_machine_that_is_busy_by_itself_does_not_starve_background_work() -> None:
+    clock, draw = FrozenClock(), random.Random(5)
+    courtesy = Courtesy(32, 0.1, clock.monotonic)
+    ran = 0
+    for _ in range(20_000):
+        clock.advance(0.04)
+        running = courtesy.now
+        ran += running
+        noise = draw.expovariate(20) + (draw.random() < 0.05) * draw.random()  # now and then a call takes much longer, whatever runs
+        courtesy.note(1 + noise, running)
+    assert ran / 20_000 > 4
+
+
+def test_it_comes_back_after_it_was_pushed_out() -> None:
+    clock = FrozenClock()
+    courtesy = Courtesy(32, 0.1, clock.monotonic)
+    for _ in range(32 * 8):
+        courtesy.note(1.0, 0)
+    for _ in range(32 * 8):
+        courtesy.note(3.0, 1)
+    assert courtesy.limit < 1
+    for _ in range(32 * 12):
+        courtesy.note(1.0, 0)
+    assert courtesy.now == 1

@@ -13,7 +13,7 @@ DEADLINE_S = 5.0
 
 
 async def post(
-    pool: Pool, body: bytes, *, deadline_s: float = DEADLINE_S, first_byte_timeout_s: float = 5.0, idle_timeout_s: float = 5.0
+    pool: Pool, body: bytes, *, deadline_s: float = DEADLINE_S, first_byte_timeout_s: float = 5.0, idle_timeout_s: float = 5.0, patient: float = False
 ) -> RawReply:
     """One request with a deadline from now."""
     return await pool.request(
@@ -25,6 +25,7 @@ async def post(
         first_byte_timeout_s=first_byte_timeout_s,
         idle_timeout_s=idle_timeout_s,
         max_answer_bytes=1 << 26,
+        patient=bool(patient),
     )
 
 
@@ -38,8 +39,8 @@ class Rig:
     async def ask(self, body: bytes = b"{}", **options: float) -> RawReply:
         return await post(self.pool, body, **options)
 
-    async def get(self, body: bytes = b"{}") -> bytes:
-        return await (await self.ask(body)).read()
+    async def get(self, body: bytes = b"{}", **options: float) -> bytes:
+        return await (await self.ask(body, **options)).read()
 
 
 @contextlib.asynccontextmanager

@@ -69,6 +69,30 @@ def test_no_more_connections_than_allowed_and_the_rest_wait_in_order() -> None:
     asyncio.run(run())
 
 
+def test_the_nearest_deadline_goes_first_and_background_calls_last() -> None:
+    async def run() -> None:
+        gate = Gate(tell_connection)
+        async with serving(gate, max_connections=1) as rig:
+            order: list[str] = []
+
+            async def ask(name: str, **options: float) -> None:
+                await rig.get(**options)
+                order.append(name)
+
+            asking = [asyncio.ensure_future(ask("first"))]
+            await gate.wait_for(1)
+            for name, options in (("patient", {"patient": True, "deadline_s": 8}), ("late", {"deadline_s": 60}), ("soon", {"deadline_s": 9})):
+                asking.append(asyncio.ensure_future(ask(name, **options)))
+            await settle()
+            for _ in asking:
+                gate.open()
+                await settle()
+            await asyncio.gather(*asking)
+            assert order == ["first", "soon", "late", "patient"]
+
+    asyncio.run(run())
+
+
 def test_a_wait_ends_at_the_deadline_and_costs_no_slot() -> None:
     async def run() -> None:
         gate = Gate(tell_connection)

@@ -9,7 +9,6 @@ Times are taken per piece of work, for long answers take long: seconds / (1 + ou
 from collections.abc import Callable
 from math import sqrt
 from statistics import median
-from typing import NamedTuple
 
 _WINDOW = 16
 _SMALLEST = 1.0
@@ -19,6 +18,9 @@ _TOKENS_OF_WORK = 32
 _COURTESY_WINDOW = 32
 _FIRST_COURTESY = 2.0  # from here it grows, call by call that is none the slower
 _LEAST = 0.125
+_RECOVERS = 1.3  # for every window of calls beside which nothing ran
+_LEARNS = 0.2  # of what the last window differs by
+_STRAYS = 2.0  # a long time is the measure that strays most
 _QUIET_S = 5.0  # no interactive call for so long: nobody to be slowed
 
 
@@ -75,7 +77,7 @@ class Courtesy:
     def __init__(self, most: int, room: float, monotonic: Callable[[], float]) -> None:
         self._most, self._room, self._monotonic = most, room, monotonic
         self.limit = _FIRST_COURTESY
-        self._alone: _Times | None = None  # when nothing ran in the background, or next to nothing
+        self._alone: _Usual | None = None  # how long calls take when nothing runs in the background, or next to nothing
         self._windows: tuple[list[float], list[float]] = [], []  # of calls alone, and beside background work
         self._last_s = float("-inf")
 
@@ -86,16 +88,20 @@ class Courtesy:
         window.append(work_s)
         if len(window) < _COURTESY_WINDOW:
             return
-        times = _Times.of(window)
+        seen = _measured(window)
         window.clear()
-        if background == 0 or self._alone is None:
-            self._alone = times if self._alone is None else self._alone.towards(times, 0.3)
-        elif times.slower_than(self._alone, self._room):
+        if self._alone is None:
+            self._alone = _Usual(seen)
+        elif background == 0:
+            self._alone.learn(seen)
+            # Nothing ran for a while: try whether a little more does no harm by now.
+            self.limit = min(1.0, self.limit * _RECOVERS) if self.limit < 1 else self.limit
+        elif self._alone.is_slower(seen, self._room):
             if self.limit <= _LEAST:
-                # So little cannot be what slows them: this is how long they take now.
-                self._alone = self._alone.towards(times, 0.1)
+                self._alone.learn(seen)  # so little cannot be what slows them: this is how long they take now
             self.limit = max(_LEAST, min(self.limit, float(background)) / 2)
         else:
+            self._alone.learn_if_quicker(seen)
             self.limit = min(float(self._most), self.limit + 1 if self.limit >= 1 else self.limit * 2)
 
     @property
@@ -106,25 +112,40 @@ class Courtesy:
             return self._most
         if self.limit >= 1:
             return int(self.limit)
-        return 1 if self._alone is not None and quiet_s * self.limit > self._alone.middle else 0
+        return 1 if self._alone is not None and quiet_s * self.limit > self._alone.middle_s else 0
 
 
-class _Times(NamedTuple):
-    """A window of calls: the usual one, and a slow one."""
+_Measures = tuple[float, float]  # of a window: the usual time, and a long one
 
-    middle: float
-    slow: float
 
-    @classmethod
-    def of(cls, window: list[float]) -> "_Times":
-        ranked = sorted(window)
-        return cls(median(ranked), ranked[len(ranked) * 9 // 10])
+def _measured(window: list[float]) -> _Measures:
+    ranked = sorted(window)
+    return median(ranked), ranked[len(ranked) * 9 // 10]
 
-    def towards(self, other: "_Times", share: float) -> "_Times":
-        return _Times(self.middle + share * (other.middle - self.middle), self.slow + share * (other.slow - self.slow))
 
-    def slower_than(self, other: "_Times", room: float) -> bool:
-        return self.middle > other.middle * (1 + room / 2) or self.slow > other.slow * (1 + room)
+class _Usual:
+    """What windows measure, and how far they are from it by themselves: a busy machine makes them differ, and that is nobody's fault."""
+
+    def __init__(self, first: _Measures) -> None:
+        self._mean = first
+        self._strays: _Measures = (0.0, 0.0)
+
+    @property
+    def middle_s(self) -> float:
+        return self._mean[0]
+
+    def learn(self, seen: _Measures) -> None:
+        (middle, slow), (stray, stray_slow) = self._mean, self._strays
+        self._strays = stray + _LEARNS * (abs(seen[0] - middle) - stray), stray_slow + _LEARNS * (abs(seen[1] - slow) - stray_slow)
+        self._mean = middle + _LEARNS * (seen[0] - middle), slow + _LEARNS * (seen[1] - slow)
+
+    def learn_if_quicker(self, seen: _Measures) -> None:
+        if seen[0] < self._mean[0]:
+            self.learn(seen)
+
+    def is_slower(self, seen: _Measures, room: float) -> bool:
+        (middle, slow), (stray, stray_slow) = self._mean, self._strays
+        return seen[0] > middle * (1 + room / 2) + stray or seen[1] > slow * (1 + room) + _STRAYS * stray_slow
 
 
 class Pace:

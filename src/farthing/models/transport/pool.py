@@ -1,19 +1,23 @@
 """Keep-alive connections to one origin.
 
-Guarantees: at most `max_connections`; the most recently used idle one goes first; when all are busy, requests wait in order until their
-deadline; a request whose reused connection died before a byte of the answer is sent once more on a fresh one.
+Guarantees: at most `max_connections`; the most recently used idle one goes first; when all are busy, requests wait until their deadline, the
+nearest first and background ones last; a request whose reused connection died before a byte of the answer is sent once more on a fresh one.
 Costs: 17 to 25 us of CPU per whole answer, half of it in the kernel (bench/transport.py, busy 2-core machine);
 no task, no wait_for and at most one timer move per request.
 """
 
 import asyncio
-from collections import deque
+from heapq import heappop, heappush
+from itertools import count
 from typing import cast
 
 from farthing.core.errors import Upstream, UpstreamBusy, UpstreamUnreachable
 from farthing.models.transport.connection import Connection
 from farthing.models.transport.dial import Dialer, Origin
 from farthing.models.transport.reply import RawReply
+
+# Background calls after the others, then the nearest deadline, then who came first.
+_Turn = tuple[bool, float, int, "asyncio.Future[Connection | None]"]
 
 
 class Pool:
@@ -26,7 +30,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._live: set[Connection] = set()
         self._opening = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiting: list[_Turn] = []  # a heap
+        self._arrivals = count()
         self._draining = False
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
@@ -47,10 +52,11 @@ class Pool:
         first_byte_timeout_s: float,
         idle_timeout_s: float,
         max_answer_bytes: int,
+        patient: bool = False,
     ) -> RawReply:
         """Send, and return once the head of the final (not 1xx) response is here, whatever its status.
 
-        `headers` are whole lines, host among them; the length is added. `deadline_s` is on the loop's clock.
+        `headers` are whole lines, host among them; the length is added. `deadline_s` is on the loop's clock. `patient`: others go first.
         Raises UpstreamUnreachable, UpstreamBroken, UpstreamTimeout, UpstreamBusy.
         """
         request = b"%b %b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n%b" % (method, path, headers, len(body), body)
@@ -58,7 +64,7 @@ class Pool:
         while True:
             connection = None if fresh else self._pop_idle()
             if connection is None:
-                connection, waited_s = await self._acquire(deadline_s, fresh)
+                connection, waited_s = await self._acquire(deadline_s, fresh, patient=patient)
                 queue_s += waited_s
             reply = RawReply(connection, deadline_s, first_byte_timeout_s, idle_timeout_s, max_answer_bytes)
             connection.exchange(request, reply)
@@ -129,7 +135,7 @@ class Pool:
                 return connection
         return None
 
-    async def _acquire(self, deadline_s: float, fresh: bool) -> tuple[Connection, float]:
+    async def _acquire(self, deadline_s: float, fresh: bool, *, patient: bool = False) -> tuple[Connection, float]:
         if self._closed:
             raise UpstreamUnreachable(f"{self._where} is no longer in use here: the gateway stops or was reconfigured.")
         if fresh and self.connections >= self._max and self._idle:
@@ -139,7 +145,7 @@ class Pool:
         clock = asyncio.get_running_loop().time
         started_s, waited_s = clock(), 0.0
         while self.connections >= self._max:
-            connection = await self._wait_turn(deadline_s)
+            connection = await self._wait_turn(deadline_s, patient)
             waited_s = clock() - started_s
             if connection is None:
                 return await self._open(deadline_s), waited_s
@@ -165,12 +171,12 @@ class Pool:
         self._live.add(connection)
         return connection
 
-    async def _wait_turn(self, deadline_s: float) -> Connection | None:
+    async def _wait_turn(self, deadline_s: float, patient: bool) -> Connection | None:
         """A connection, or None: a slot in `_opening` that is now the caller's."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Connection | None] = loop.create_future()
         timer = loop.call_at(deadline_s, self._give_up, turn)
-        self._waiting.append(turn)
+        heappush(self._waiting, (patient, deadline_s, next(self._arrivals), turn))
         try:
             return await turn
         except asyncio.CancelledError:
@@ -199,7 +205,7 @@ class Pool:
 
     def _next_turn(self) -> asyncio.Future[Connection | None] | None:
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn = heappop(self._waiting)[-1]
             if not turn.done():
                 return turn
         return None
