@@ -72,6 +72,7 @@ def test_what_is_wrong_is_said_in_a_line(gateway: Gateway, tmp_path: Path) -> No
         (("run", str(wrong)), "is no request"),
         (("run", str(wrong), "--endpoint", "/v1/chat/completions", "--wait"), "line 1: This line is not parseable"),
         (("run", str(tmp_path / "absent.jsonl")), "does not exist"),
+        (("run", str(wrong), "--endpoint", "/v1/chat/completions", "--out", str(tmp_path / "absent" / "out.jsonl")), "is no folder"),
         (("show", "batch_none"), "There is no batch 'batch_none'"),
         (("cancel", "batch_none"), "There is no batch 'batch_none'"),
     ):

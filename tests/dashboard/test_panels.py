@@ -252,7 +252,7 @@ def test_batches_of_the_reader_s_tenant_and_how_far_they_are(tmp_path: Path) -> 
             ("batch_2", "bolt", "/v1/chat/completions", "completed", 3, 0, 3),
             ("batch_1", "acme", "/v1/chat/completions", "in_progress", 2, 1, 8),
         ]
-        assert "1 single calls wait" in everybody.lead
+        assert "single calls that wait: 1" in everybody.lead
         assert "waits until" in str(everybody.blocks)
         theirs = Site(connection).panel("batches", read_view({}, NOW, only_tenant="bolt"), NO_FACTS)
         assert [row[0] for row in theirs.figures.rows] == ["batch_2"]

@@ -34,6 +34,8 @@ def run(
 
     def work(gateway: RemoteGateway) -> None:
         path = endpoint or _url_of(file)
+        if out is not None and not out.parent.is_dir():
+            raise Refused(f"{out.parent} is no folder; make it, or name another place with --out.")
         brought = gateway.upload(file, "batch")
         batch = gateway.ask("POST", "/v1/batches", {"input_file_id": brought["id"], "endpoint": path, "completion_window": window})
         typer.echo(batch["id"])

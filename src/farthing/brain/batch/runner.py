@@ -168,7 +168,7 @@ class Runner:
         error = served.error
         assert error is not None
         if step.do == "fail":
-            log.info("item %s of batch %s failed: %s", leased.custom_id, leased.batch.id, error.message)
+            log.debug("item %s of batch %s failed: %s", leased.custom_id, leased.batch.id, error.message)
             response = response_of(error.status, served.request_id, served.body)
             await self._jobs.answered(Answered(leased.item, leased.epoch, served.request_id, response, ok=False))
         elif step.do == "pause":

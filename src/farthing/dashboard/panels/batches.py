@@ -36,7 +36,7 @@ def panel(reader: Reader, facts: Facts) -> Panel:
     waiting = sum(batch.status not in ENDED for batch in mine if batch.kind == "call")
     columns = ("batch", "tenant", "endpoint", "status", "done", "failed", "total", "ordered_at", "waits_until")
     rows = [(one.id, one.tenant, one.path, one.status, one.done, one.failed, one.total, one.created_at, one.resumes_at) for one in files]
-    lead = f"Newest first; {show(float(waiting), 'count')} single calls wait" if waiting else "Newest first"
+    lead = f"Newest first; single calls that wait: {show(float(waiting), 'count')}" if waiting else "Newest first"
     return Panel("batches", "Background work", _blocks(files, reader.view.now) if files else [], Figures(columns, rows), lead)
 
 
