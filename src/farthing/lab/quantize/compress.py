@@ -111,7 +111,8 @@ def _recipe(method: str) -> list[Any]:
     if method == "gptq:w4a16":
         return [gptq(scheme="W4A16", **_WHERE)]
     if method == "awq:w4a16":
-        return [guest("llmcompressor.modifiers.transform.awq").AWQModifier(), plain(scheme="W4A16_ASYM", **_WHERE)]
+        # "both": scales by activations alone are tried too, and each layer keeps the better ones.
+        return [guest("llmcompressor.modifiers.transform.awq").AWQModifier(duo_scaling="both"), plain(scheme="W4A16_ASYM", **_WHERE)]
     if method == "int8:w8a8":
         smooth = guest("llmcompressor.modifiers.transform.smoothquant").SmoothQuantModifier(smoothing_strength=0.8)
         return [smooth, gptq(scheme="W8A8", **_WHERE)]
