@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.dashboard.conftest import Looker
 
-PANELS = ["account", "quality", "cost", "money", "speed", "split", "tokens", "cache", "routing", "errors", "notable"]
+PANELS = ["account", "quality", "cost", "money", "speed", "split", "tokens", "cache", "entries", "routing", "errors", "notable"]
 _PAINTED = """(canvas) => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     for (let at = 3; at < pixels.length; at += 4) if (pixels[at]) return true;
@@ -50,6 +50,19 @@ def test_every_chart_is_painted_and_said_in_words(look: Looker) -> None:
     assert all(canvases.nth(at).evaluate(_PAINTED) for at in range(canvases.count()))
     labels = look.page.locator(".canvas").evaluate_all("boxes => boxes.map(box => box.getAttribute('aria-label'))")
     assert all(len(label) > 20 for label in labels)
+
+
+def test_an_entry_of_the_cache_leads_to_why_it_was_served(look: Looker) -> None:
+    look.sign_in()
+    panel = look.page.locator("[data-panel=entries]")
+    expect(panel).to_contain_text("Most served")
+    panel.locator("tbody a").first.click()
+    look.page.wait_for_selector("[data-panel=request]")
+    expect(look.page.locator("h2")).to_contain_text("ans_")
+    expect(look.page.locator("[data-panel=request]")).to_contain_text("Why it was a hit")
+    expect(look.page.locator("[data-panel=request]")).to_contain_text("not in the store any more")
+    look.page.locator("[data-panel=request] tbody a").first.click()
+    expect(look.page.locator("h2")).to_contain_text("req_")
 
 
 def test_filters_live_in_the_address(look: Looker) -> None:

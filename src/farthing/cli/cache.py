@@ -70,7 +70,7 @@ def inspect(
     store: StorePath = None,
 ) -> None:
     """Show entries with all that is known of them."""
-    from farthing.lab.cache.shown import cards, plain
+    from farthing.lab.cache.shown import entries, plain
 
     if entry is not None and question is not None:
         raise typer.BadParameter("Name an entry, or ask with --question, not both.")
@@ -78,7 +78,7 @@ def inspect(
         if question is not None:
             _near(file, known, question, tenant, limit, json=json)
             return
-        found = cards(file, tenant, entry_id=entry)
+        found = entries(file, tenant, entry_id=entry)
     if entry is not None and not found:
         typer.echo(
             f"No entry '{entry}' is kept{'' if tenant is None else f' for tenant {tenant!r}'}. It may have expired, or been forgotten.", err=True
@@ -198,9 +198,9 @@ def bring_in(
 
 def _near(file: "CacheFile", known: "settings.Config", question: str, tenant: str | None, limit: int, *, json: bool) -> None:
     from farthing.cli.paper import console
-    from farthing.lab.cache.shown import cards, nearest, plain, same_spelling
+    from farthing.lab.cache.shown import entries, nearest, plain, same_spelling
 
-    spelled = same_spelling(cards(file, tenant), question)
+    spelled = same_spelling(entries(file, tenant), question)
     embedder, vectors = _embedded(known, [question])
     near = nearest(file, tenant, question, vectors[0], embedder, limit)
     if json:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -57,7 +58,12 @@ class Gallery:
 
     async def request(self, request_id: str, config: Config, *, tenant: str | None, texts: bool) -> Panel:
         """Raises `NotFound`."""
-        return await self._run(lambda: self._site.request(request_id, tenant=tenant, texts=texts, store=config.store.path))
+
+        def on_record(name: str) -> str:
+            return self.tenant_on_record(name, config)
+
+        store, now = config.store.path, time.time()
+        return await self._run(lambda: self._site.request(request_id, tenant=tenant, texts=texts, store=store, now=now, on_record=on_record))
 
     async def outline(self, view: View, *, only_tenant: str | None) -> dict[str, Any]:
         return await self._run(lambda: self._site.outline(view, only_tenant=only_tenant))

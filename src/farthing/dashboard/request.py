@@ -51,6 +51,8 @@ def find(connection: sqlite3.Connection, request_id: str, *, tenant: str | None,
 def panel(connection: sqlite3.Connection, row: dict[str, Any], *, store: str) -> Panel:
     """Its page. `store` is where the ledger lies, for the command that replays it."""
     blocks: list[Block] = [_headline(row), _decisions(row)]
+    if row["cache_entry"]:
+        blocks.append(Table(["Cached answer that it was served"], [[Cell(row["cache_entry"], code=True, link=f"?request={row['cache_entry']}")]]))
     blocks += [block for block in (_time(row), _account(row), _calls(row), _verdicts(connection, row["request_id"])) if block is not None]
     if row["error_message"]:
         blocks.append(Note(f"{row['error_code']}: {row['error_message']}", "bad"))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from farthing.core.errors import NotFound
-from farthing.dashboard import request
+from farthing.dashboard import entry, request
 from farthing.dashboard.facts import Facts
 from farthing.dashboard.panel import Panel
-from farthing.dashboard.panels import account, backends, batches, budgets, cost, errors, notable, quality, reuse, routing, speed, tokens
+from farthing.dashboard.panels import account, backends, batches, budgets, cost, entries, errors, notable, quality, reuse, routing, speed, tokens
 from farthing.dashboard.queries import Reader, choices
 from farthing.dashboard.view import View
 from farthing.page.page import STATIC as PAGE_STATIC
@@ -35,6 +35,7 @@ PANELS: Mapping[str, Callable[[Reader, Facts], Panel]] = {
     "split": lambda reader, _: speed.split(reader),
     "tokens": lambda reader, _: tokens.panel(reader),
     "cache": lambda reader, _: reuse.panel(reader),
+    "entries": lambda reader, _: entries.panel(reader),
     "routing": lambda reader, facts: routing.panel(reader, facts.thresholds()),
     "budgets": budgets.panel,
     "errors": lambda reader, _: errors.panel(reader),
@@ -61,8 +62,10 @@ class Site:
         finally:
             self._connection.execute("ROLLBACK")
 
-    def request(self, request_id: str, *, tenant: str | None, texts: bool, store: str) -> Panel:
-        """Raises `NotFound`."""
+    def request(self, request_id: str, *, tenant: str | None, texts: bool, store: str, now: float, on_record: Callable[[str], str]) -> Panel:
+        """Of a request, or of an entry of the cache, by its id; `on_record` is a tenant's name in the ledger. Raises `NotFound`."""
+        if request_id.startswith(entry.PREFIX):
+            return entry.panel(self._connection, request_id, now, tenant=tenant, on_record=on_record, texts=texts)
         return request.panel(self._connection, request.find(self._connection, request_id, tenant=tenant, texts=texts), store=store)
 
     def outline(self, view: View, *, only_tenant: str | None) -> dict[str, Any]:

@@ -66,6 +66,18 @@ def test_reuse_that_broke_its_floor_stops() -> None:
     assert served[0].target.tier == "cheap"
 
 
+def test_reuse_by_meaning_that_broke_its_floor_leaves_the_stricter_lanes_on() -> None:
+    rig = Rig([said("x", model="small")], **{**FLOORED, "sampling": Sampling()})
+    before = rig.serve(*asks(1), endpoint="faq")[0]
+    down(rig, "semantic")
+    same, spelled = rig.serve(
+        {"messages": [{"role": "user", "content": "What is 1?"}]}, {"messages": [{"role": "user", "content": "what is 1"}]}, endpoint="faq"
+    )
+    assert [x.cache for x in (before, same, spelled)] == ["miss", "exact", "normalised"]
+    assert {x.inbound.widest_lane for x in (same, spelled)} == {"normalised"}
+    assert "semantic_down" in [one.action for one in same.decisions]
+
+
 def test_after_the_cool_down_a_share_tries_it_and_all_of_that_is_judged() -> None:
     rig = Rig([said("same", model="small")], **{**FLOORED, "sampling": Sampling()})
     down(rig)

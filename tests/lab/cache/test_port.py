@@ -19,7 +19,8 @@ from farthing.core.errors import ConfigError
 from farthing.core.forgetting import Drop
 from farthing.core.request import Dialect
 from farthing.lab.cache.port import bring_in, export
-from farthing.lab.cache.shown import cards, scopes
+from farthing.lab.cache.shown import entries as cards
+from farthing.lab.cache.shown import scopes
 from farthing.stores.sqlite import AnswerStore, Book, SemanticStore
 from farthing.stores.sqlite.cachefile import CacheFile
 

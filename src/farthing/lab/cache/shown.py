@@ -5,24 +5,18 @@ A lone worker writes an answer when it is first reused, or when it stops: until 
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.brain.cache import Answer
 from farthing.brain.cache.normalise import normalise
-from farthing.brain.cache.persist import answer_of
 from farthing.brain.cache.semantic.certify import NEVER
-from farthing.brain.cache.semantic.entries import Entry, Kept
 from farthing.brain.cache.semantic.namespace import Namespace, Promise
 from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, load_prior
 from farthing.brain.cache.semantic.verifier import Verifier
-from farthing.brain.checking import read_answer
+from farthing.brain.cards import Card, cards, vector_of
 from farthing.brain.lessons import read
 from farthing.config import Semantic
-from farthing.core.errors import FarthingError
-from farthing.core.usage import Usage
 from farthing.stores.sqlite.cachefile import CacheFile, Use
 
 if TYPE_CHECKING:
@@ -31,37 +25,6 @@ if TYPE_CHECKING:
 
 _ANSWER_CHARS = 2000
 _NO_USE = Use(0, None, 0)
-
-
-class Card(msgspec.Struct, frozen=True):
-    """One entry with all that is known of it. `keys` are the questions that lead to it by meaning."""
-
-    entry_id: str
-    lanes: tuple[str, ...]
-    tenant: str
-    endpoint: str
-    user_query_example: str
-    normalized_query: str | None
-    slot: str | None
-    answer: str
-    usage: Usage | None
-    cost_usd: Decimal | None
-    model: str
-    tier: str
-    language: str | None
-    source_docs: tuple[str, ...]
-    collection: str | None
-    prompt_version: str | None
-    policy_version: str | None
-    tags: tuple[str, ...]
-    created_at: float
-    expires_at: float
-    size_bytes: int
-    embedder: str | None = None
-    query_embedding: tuple[float, ...] | None = None
-    keys: tuple[str, ...] = ()
-    hits: int = 0
-    disputes: int = 0
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -101,82 +64,16 @@ class Standing(msgspec.Struct, frozen=True):
     coverage: float
 
 
-def cards(file: CacheFile, tenant: str | None, *, entry_id: str | None = None) -> list[Card]:
-    """Live entries of all lanes, oldest first. Rows that cannot be read are passed over."""
+def entries(file: CacheFile, tenant: str | None, *, entry_id: str | None = None) -> list[Card]:
+    """Live entries of all lanes, oldest first."""
     uses = file.uses(None if entry_id is None else [entry_id])
-    found: dict[str, Card] = {}
-    for stored in file.answers(tenant, entry_id=entry_id):
-        answer = answer_of(stored)
-        if answer is not None:
-            lanes = ("exact",) if answer.origin.normalised is None else ("exact", "normalised")
-            found[answer.entry_id] = _card(answer, stored.tenant, lanes, uses.get(answer.entry_id, _NO_USE))
-    for lesson in file.lessons(tenant, entry_id=entry_id):
-        written = read(lesson.lesson)
-        if written is not None:
-            _add_lesson(found, written.kept, lesson.embedder, lesson.vector, uses)
-    return list(found.values())
-
-
-def _add_lesson(found: dict[str, Card], kept: Kept, embedder: str, vector: bytes, uses: dict[str, Use]) -> None:
-    card = found.get(kept.entry_id)
-    if card is None:
-        if kept.entry is None:
-            return
-        card = _card(kept.entry.answer, kept.entry.tenant, (), uses.get(kept.entry_id, _NO_USE), kept.entry)
-    if "semantic" not in card.lanes:
-        embedded = tuple(round(float(number), 4) for number in vector_of(vector))
-        card = msgspec.structs.replace(card, lanes=(*card.lanes, "semantic"), embedder=embedder, query_embedding=embedded)
-    found[kept.entry_id] = msgspec.structs.replace(card, keys=(*card.keys, kept.question))
-
-
-def vector_of(stored: bytes) -> "NDArray[np.float32]":
-    """As it was before it was stored, but for half of its digits."""
-    import numpy as np
-
-    return np.frombuffer(stored[: len(stored) // 2 * 2], np.float16).astype(np.float32)
-
-
-def _card(answer: Answer, tenant: str, lanes: tuple[str, ...], use: Use, entry: Entry | None = None) -> Card:
-    origin = answer.origin
-    question = origin.question or ("" if entry is None else entry.question)
-    return Card(
-        entry_id=answer.entry_id,
-        lanes=lanes,
-        tenant=tenant,
-        endpoint=origin.endpoint if entry is None else entry.endpoint,
-        user_query_example=question,
-        normalized_query=normalise(question, origin.language),
-        slot=origin.slot,
-        answer=_text(answer),
-        usage=answer.usage,
-        cost_usd=answer.cost_usd,
-        model=f"{answer.service}/{answer.model}",
-        tier=answer.tier,
-        language=origin.language or (None if answer.signals is None else answer.signals.language),
-        source_docs=answer.sources,
-        collection=origin.collection,
-        prompt_version=origin.prompt_version,
-        policy_version=origin.policy_version,
-        tags=origin.tags,
-        created_at=answer.created_at,
-        expires_at=answer.expires_at,
-        size_bytes=len(answer.body),
-        hits=use.hits,
-        disputes=use.disputes,
-    )
-
-
-def _text(answer: Answer) -> str:
-    try:
-        return read_answer(answer.dialect, answer.body, stream=answer.stream).text[:_ANSWER_CHARS]
-    except (FarthingError, ValueError):
-        return ""
+    return cards(file.answers(tenant, entry_id=entry_id), file.lessons(tenant, entry_id=entry_id), uses)
 
 
 def scopes(file: CacheFile, tenant: str | None) -> list[Scope]:
     """Totals by tenant and endpoint."""
     found: dict[tuple[str, str], Scope] = {}
-    for card in cards(file, tenant):
+    for card in entries(file, tenant):
         scope = found.setdefault((card.tenant, card.endpoint), Scope(card.tenant, card.endpoint))
         scope.answers += "exact" in card.lanes
         scope.normalised += "normalised" in card.lanes

@@ -6,28 +6,18 @@ Guarantees: every statement that is given a tenant touches that tenant's rows al
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
 
 from farthing import config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.errors import StoreUnavailable
 from farthing.core.forgetting import Drop, Facts
-from farthing.stores.sqlite import answers, database, drops, semantic
+from farthing.stores.sqlite import answers, cacherows, database, drops, semantic
 from farthing.stores.sqlite.answers import StoredAnswer
+from farthing.stores.sqlite.cacherows import Use
 from farthing.stores.sqlite.semantic import Lesson
 from farthing.stores.sqlite.transaction import patiently, transaction
 
 Row = tuple[StoredAnswer | Lesson, Facts]
-
-
-class Use(msgspec.Struct, frozen=True):
-    """What the ledger says of one entry."""
-
-    hits: int
-    last_at: float | None
-    disputes: int
 
 
 class CacheFile:
@@ -43,26 +33,18 @@ class CacheFile:
 
     def answers(self, tenant: str | None = None, *, entry_id: str | None = None) -> Generator[StoredAnswer]:
         """Live answers of the exact and the normalised lane, oldest first."""
-        yield from (StoredAnswer(*row) for row in self._rows("cache_entries", answers.COLUMNS, tenant, entry_id))
+        with self._reading():
+            yield from cacherows.answers(self._connection, self._clock.now(), tenant, entry_id)
 
     def lessons(self, tenant: str | None = None, *, entry_id: str | None = None) -> Generator[Lesson]:
         """Live lessons of the semantic lane, oldest first."""
-        yield from (Lesson(*row) for row in self._rows("semantic_keys", semantic.COLUMNS, tenant, entry_id))
-
-    def _rows(self, table: str, columns: str, tenant: str | None, entry_id: str | None) -> Generator[tuple[Any, ...]]:
-        sql = f"SELECT {columns} FROM {table} WHERE expires_at > ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR entry_id = ?3) ORDER BY id"
         with self._reading():
-            yield from patiently(self._connection, sql, (self._clock.now(), tenant, entry_id))
+            yield from cacherows.lessons(self._connection, self._clock.now(), tenant, entry_id)
 
     def uses(self, entry_ids: Sequence[str] | None = None) -> dict[str, Use]:
         """How often each entry was served, and how often disputed, as the ledger remembers."""
-        sql = """SELECT cache_entry, count(*), max(received_at), coalesce(sum(EXISTS (
-            SELECT 1 FROM judgements j WHERE j.request_id = requests.request_id AND j.source = 'feedback' AND (j.label = 'wrong_hit' OR j.score < 0.5)
-        )), 0) FROM requests WHERE cache_entry IS NOT NULL {} GROUP BY cache_entry"""
-        which = "" if entry_ids is None else f"AND cache_entry IN ({','.join('?' * len(entry_ids))})"
         with self._reading():
-            found = patiently(self._connection, sql.format(which), tuple(entry_ids or ())).fetchall()
-        return {entry_id: Use(hits, last_at, disputes) for entry_id, hits, last_at, disputes in found}
+            return cacherows.uses(self._connection, entry_ids)
 
     def drop_counts(self) -> dict[str, int]:
         """Tombstones of the last hour, by kind."""
