@@ -143,6 +143,10 @@ def _story(x: Exchange) -> Headers:
         (b"x-farthing-cache", b"miss" if x.cache == "bypass" else x.cache.encode()),
         (b"x-farthing-decisions", value(";".join([f"{decision.lever}={decision.action}" for decision in x.decisions]))),
     ]
+    if x.cache_entry is not None:
+        headers.append((b"x-farthing-cache-entry", x.cache_entry.encode()))
+        if x.cache == "semantic" and x.cache_similarity is not None:
+            headers.append((b"x-farthing-cache-similarity", b"%.4f" % x.cache_similarity))
     if x.truncated:
         headers.append((b"x-farthing-truncated", value(x.truncated)))
     return headers + x.reply_headers

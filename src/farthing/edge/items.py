@@ -20,7 +20,8 @@ from farthing.wire.batch_lines import PATHS
 # Headers of the call that made the batch which hold for each of its items.
 _KEPT = frozenset(
     b"x-farthing-endpoint x-farthing-run x-farthing-levers x-farthing-task x-farthing-domain x-farthing-language x-farthing-tenant "
-    b"x-farthing-cache-match x-farthing-cache-max-wrong cache-control anthropic-version anthropic-beta openai-beta".split()
+    b"x-farthing-cache-match x-farthing-cache-max-wrong x-farthing-cache-tags x-farthing-prompt-version x-farthing-sources "
+    b"cache-control anthropic-version anthropic-beta openai-beta".split()
 )
 _labels = msgspec.json.Decoder(dict[str, str]).decode
 

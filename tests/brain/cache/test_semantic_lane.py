@@ -294,6 +294,8 @@ def test_the_journey_serves_by_meaning_and_says_why(stream: bool) -> None:
             await journey(x, world.house, caller)
         assert b"A quarter of a penny." in caller.body
         assert caller.headers[b"x-farthing-cache"] == b"semantic"
+        assert caller.headers[b"x-farthing-cache-entry"] == (x.cache_entry or "").encode()
+        assert caller.headers[b"x-farthing-cache-similarity"] == b"1.0000"
         assert (x.cache_similarity, x.cost_usd) == (1.0, 0)
         assert "bound" in next(decision.reason for decision in x.decisions if decision.action == "semantic")
         assert world.book.rows[-1].cache == "semantic"
