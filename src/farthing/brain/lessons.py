@@ -112,18 +112,20 @@ class LessonSync:
         return self._shelf.keep(facts, entry.answer.expires_at, kept.embedder, vector, encode(Written(self._origin, kept)))
 
     def catch_up(self) -> bool:
-        """Apply what anybody dropped and learned. False when there was nothing."""
-        changes = self._shelf.since(self._cursor)
-        moved = changes.cursor != self._cursor
-        self._cursor = changes.cursor
-        lane = self._meaning.lane
-        for gone in changes.drops:
-            lane.drop(gone)
-        for brought in changes.calibrations:
-            self._adopt(brought)
-        for _, row in changes.lessons:
-            self._restore(row)
-        return moved
+        """Apply what anybody dropped and learned; of drops all, however many. False when there was nothing."""
+        moved = False
+        while True:
+            changes = self._shelf.since(self._cursor)
+            moved = moved or changes.cursor != self._cursor
+            self._cursor = changes.cursor
+            for gone in changes.drops:
+                self._meaning.lane.drop(gone)
+            for brought in changes.calibrations:
+                self._adopt(brought)
+            for _, row in changes.lessons:
+                self._restore(row)
+            if not changes.drops:
+                return moved
 
     def _restore(self, row: Lesson) -> None:
         import numpy as np

@@ -157,10 +157,8 @@ async def _share(trip: Trip, flight: Flight) -> None:
     x, house = trip.x, trip.house
     dialect, stream, x.target = await flight.departed()
     x.cost_usd, x.sources = ZERO_USD, flight.sources
-    if trip.near is not None:  # a hit by meaning, whose answer is not there yet; a dispute finds it by its entry
-        x.cache, x.cache_entry = "semantic", flight.entry_id
-    else:
-        x.cache = "coalesced"
+    # A near one is a hit by meaning whose answer is not there yet; a dispute finds either by its entry.
+    x.cache, x.cache_entry = "coalesced" if trip.near is None else "semantic", flight.entry_id
     x.decisions.append(trip.near or house.cache.coalesced)
     outlet = trip.outlet = open_outlet(dialect, stream, x.inbound, gather=flight.checked or not (stream and x.inbound.peek.stream))
     async for piece in flight.pieces():

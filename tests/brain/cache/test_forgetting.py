@@ -20,6 +20,8 @@ from farthing.core.clock import FrozenClock
 from farthing.core.forgetting import KINDS, Buried, Drop, Facts, checked, index_mark, marks
 from farthing.core.request import Dialect
 from farthing.stores.sqlite import AnswerStore, Book, SemanticStore, StoredAnswer
+from farthing.stores.sqlite.cachefile import CacheFile
+from farthing.stores.sqlite.documents import Documents
 
 NOW = 1_700_000_000.0
 SOON_S = 0.2  # between two looks at the store
@@ -225,6 +227,42 @@ def test_no_interleaving_of_two_workers_serves_what_was_dropped_a_second_ago(tmp
     stale, hits, _ = asyncio.run(interleave(tmp_path / "f.db", 1000, 7))
     assert hits > 50
     assert stale == 0
+
+
+def test_however_many_drops_one_look_applies_all_and_a_change_of_documents_hides_none(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store, clock = Store(path=str(tmp_path / "f.db")), FrozenClock(NOW)
+        books = [await Book.open(store, worker=name, clock=clock) for name in "01"]
+        one, two = (Worker(book, clock) for book in books)
+        for number in range(640, 660):
+            one.keep(number, b"q%d" % number, f"help/doc{number}@1", "acme", NOW)
+        while len(two.cache.entries) < 20 or two.meaning.lane.keys < 20:
+            await books[0].run(lambda _: 0)  # what may wait is written with the next group
+            two.catch_up()
+        clock.advance(1)
+        file = CacheFile(store, clock=clock)
+        for number in range(600, 650):
+            file.forget(Drop("entry", f"ans_{number}", None, clock.now()))
+        for number in range(600):
+            file.forget(Drop("entry", f"ans_{number}", None, clock.now()))
+        documents = Documents(store, clock=clock)
+        documents.open_collection("acme", "help", embedder="e", chunking="c")
+        for _ in range(2):
+            clock.advance(1)
+            documents.put("acme", "help", "doc650", digest=b"d", size_bytes=1, chunks=[])
+        two.catch_up()
+        assert (len(two.cache.entries), two.meaning.lane.keys) == (9, 9)
+        assert two.has(b"q650") == []
+        assert len(two.has(b"q651")) == 3
+        one.keep(900, b"q650", "help/doc650@1", "acme", clock.now() + 5)
+        one.catch_up()
+        assert one.has(b"q650") == []  # that version does not come back, whenever it was asked
+        for opened in (file, documents):
+            opened.close()
+        for book in books:
+            await book.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_a_call_in_flight_when_something_is_dropped_takes_nobody_aboard() -> None:

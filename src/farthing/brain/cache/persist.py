@@ -179,16 +179,19 @@ class AnswerSync:
         return kept
 
     def catch_up(self) -> None:
-        """Apply what anybody dropped or added since the last look."""
-        news = self._shelf.since(self._cursor)
-        self._cursor = news.cursor
-        cache = self._cache()
-        for drop in news.dropped:
-            self.drop(drop)
-        for stored in news.added:
-            known = cache.entries.peek(stored.key)
-            if known is None or known.created_at < stored.created_at:
-                self._take(stored)
+        """Apply what anybody dropped or added since the last look; of drops all, however many."""
+        while True:
+            news = self._shelf.since(self._cursor)
+            self._cursor = news.cursor
+            entries = self._cache().entries
+            for drop in news.dropped:
+                self.drop(drop)
+            for stored in news.added:
+                known = entries.peek(stored.key)
+                if known is None or known.created_at < stored.created_at:
+                    self._take(stored)
+            if not news.dropped:
+                return
 
     def drop(self, what: Drop) -> int:
         """Forget in this worker, and let nobody board a call that is on its way; how many answers that were."""

@@ -133,7 +133,7 @@ class Documents:
             )
             run("UPDATE collections SET version = version + 1 WHERE id = ?", (home,))
             # What was not found before may be now.
-            drops.forget(self._connection, Drop("unfounded", collection, tenant, self._clock.now() + _COMMIT_S))
+            drops.forget(self._connection, Drop("unfounded", collection, tenant, self._clock.now() + _COMMIT_S), now=now)
         return Document(tenant, collection, name, version, digest, size_bytes, len(chunks), now)
 
     def remove(self, tenant: str, collection: str, names: Sequence[str] | None = None) -> int:
@@ -215,7 +215,7 @@ class Documents:
     def _stale(self, tenant: str, source: str, now: float) -> None:
         """Answers that rest on it are forgotten with the change itself."""
         self._connection.execute("INSERT INTO document_changes (tenant, source, changed_at) VALUES (?,?,?)", (tenant, source, now))
-        drops.forget(self._connection, Drop("source", source, tenant, now + _STALE_S))
+        drops.forget(self._connection, Drop("source", source, tenant, now + _STALE_S), now=now)
 
     @contextmanager
     def _reading(self) -> Generator[None]:

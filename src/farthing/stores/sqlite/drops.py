@@ -12,13 +12,13 @@ KEPT_S = 3600.0
 _TABLES = ("cache_entries", "semantic_keys")
 
 
-def forget(connection: sqlite3.Connection, drop: Drop) -> int:
-    """Delete what it names, and leave a tombstone; how many rows that were. Within the caller's transaction."""
+def forget(connection: sqlite3.Connection, drop: Drop, *, now: float | None = None) -> int:
+    """Delete what it names, and leave a tombstone; how many rows that were. Within the caller's transaction. `now` where the drop looks ahead."""
     gone = 0
     condition, values = _where(drop)
     for table in _TABLES:
         gone += connection.execute(f"DELETE FROM {table} WHERE created_at <= ? AND {condition}", (drop.at, *values)).rowcount
-    connection.execute("DELETE FROM cache_drops WHERE dropped_at < ?", (drop.at - KEPT_S,))
+    connection.execute("DELETE FROM cache_drops WHERE dropped_at < ?", ((drop.at if now is None else now) - KEPT_S,))
     connection.execute("INSERT INTO cache_drops (kind, value, tenant, dropped_at) VALUES (?,?,?,?)", (drop.kind, drop.value, drop.tenant, drop.at))
     return gone
 
