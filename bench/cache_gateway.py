@@ -218,6 +218,12 @@ async def load(client: Client, texts: Sequence[str], rate: float, seconds: float
     return found
 
 
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process has had, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def percentile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
 
@@ -243,8 +249,9 @@ def latency(entries: int, rate: float, seconds: float) -> tuple[list[Figure], di
             async def run() -> list[tuple[str, float]]:
                 client = Client(gateway.port, key)
                 await load(client, [text.replace("how", "please how", 1) for text in texts], rate, min(5.0, seconds))
-                began = os.getloadavg()[0]
+                began, cpu_s = os.getloadavg()[0], cpu(gateway.pid)
                 found = await load(client, texts, rate, seconds)
+                raw["cpu_ms"] = (cpu(gateway.pid) - cpu_s) * 1e3 / len(found)
                 client.close()
                 raw["load_average"] = (began, os.getloadavg()[0])
                 return found
@@ -261,6 +268,7 @@ def latency(entries: int, rate: float, seconds: float) -> tuple[list[Figure], di
     return [
         Figure(f"semantic hit end to end, {entries:,} entries, {rate:.0f}/s, p50", percentile(hits, 0.5), "ms", 5, note=note),
         Figure("the same, p99", percentile(hits, 0.99), "ms", 12),
+        Figure("CPU of a request, embedding and all", raw["cpu_ms"], "ms", None, note="does not wait for other work, but shares caches with it"),
         Figure("inside the gateway, p50 (ledger's latency_total_ms)", percentile(inside, 0.5), "ms", None),
         Figure("share of requests answered by meaning", 100 * len(hits) / max(1, len(found)), "%", 90, at_most=False, note="3 % are asked anew"),
         Figure("start with that many entries in the store", raw["start_s"], "s", None),
