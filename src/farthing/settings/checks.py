@@ -21,6 +21,7 @@ def mistakes(config: Config) -> tuple[str, ...]:
         *_names(config),
         *_rules(config),
         *_endpoints(config),
+        *_slots(config),
         *_quality(config),
         *_experiments(config),
         *_flows(config),
@@ -60,6 +61,22 @@ def _services(config: Config) -> Iterator[str]:
             yield f"services.{name}.batch: batches of providers are known in OpenAI's form alone; this service's dialect is '{service.dialect}'."
         if "/" in name or not name:
             yield f"services.{name!r}: a service's name may not hold a slash; tiers name models as service/model."
+
+
+def _slots(config: Config) -> Iterator[str]:
+    """Questions known by name, where there are any."""
+    if not config.cache.slots:
+        return
+    from farthing.brain.cache.normalise import Slots
+
+    for row, slot in enumerate(config.cache.slots):
+        try:
+            Slots((slot,))
+        except ConfigError as mistake:
+            yield f"cache.slots[{row}]: {mistake.message}"
+        for name in slot.endpoints:
+            if name not in config.endpoints and name != "default":
+                yield f"cache.slots[{row}] ('{slot.key}') names endpoint '{name}', which is not under [endpoints]. {_choose(name, config.endpoints)}"
 
 
 def _names(config: Config) -> Iterator[str]:
