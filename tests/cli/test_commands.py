@@ -55,6 +55,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "report",
         "router",
         "audit",
+        "batch",
         "replay",
         "compare",
         "cache",

@@ -1,13 +1,13 @@
 """A running gateway, asked over HTTP: what commands need that work on it and not on its files."""
 
 import http.client
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import msgspec
 import typer
 
 GatewayUrl = Annotated[str | None, typer.Option("--url", help="The gateway; default: $FARTHING_URL, then http://127.0.0.1:8080.")]
@@ -35,9 +35,9 @@ class RemoteGateway:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON that it answers. Raises `Refused`."""
-        sent = None if body is None else msgspec.json.encode(body)
+        sent = None if body is None else json.dumps(body).encode()
         answer = self._send(method, path, sent, {} if sent is None else {"content-type": "application/json"})
-        return msgspec.json.decode(answer.read())
+        return json.loads(answer.read())
 
     def upload(self, file: Path, purpose: str) -> Any:
         """The file, piece by piece, as the form that OpenAI's SDKs send."""
@@ -47,7 +47,7 @@ class RemoteGateway:
         tail = f"\r\n--{mark}--\r\n".encode()
         size = len(head.encode()) + file.stat().st_size + len(tail)
         headers = {"content-type": f"multipart/form-data; boundary={mark}", "content-length": str(size)}
-        return msgspec.json.decode(self._send("POST", "/v1/files", _form(head.encode(), file, tail), headers).read())
+        return json.loads(self._send("POST", "/v1/files", _form(head.encode(), file, tail), headers).read())
 
     def download(self, path: str) -> Iterator[bytes]:
         """The content, piece by piece."""
@@ -78,7 +78,7 @@ def _form(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:
 
 def _reason(answer: http.client.HTTPResponse) -> str:
     try:
-        said: Any = msgspec.json.decode(answer.read())
+        said: Any = json.loads(answer.read())
         return f"{said['error']['message']} ({answer.status})"
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return f"The gateway answered {answer.status} {answer.reason}."
