@@ -1,10 +1,12 @@
 """An engine that obeys: `python tests/fakes/engine.py PORT FOLDER`, with orders in files of the folder.
 
-`orders`: lines `die STATUS WORDS` (at start), `mute` (its health page says 503), `stubborn` (SIGTERM does nothing); a line is used up by one start.
+`orders`: lines `die STATUS WORDS` (at start), `mute` (its health page says 503), `stubborn` (SIGTERM does nothing), `parent` (it starts
+a process of its own, which holds its output open); a line is used up by one start.
 `running`: how many requests its metrics page claims. It appends what it is asked to `asked`, and `end` when it ends.
 """
 
 import signal
+import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -58,6 +60,8 @@ def main() -> None:
     if told[0] == "die":
         print(f"error: {told[2]}", file=sys.stderr)
         sys.exit(int(told[1]))
+    if told[0] == "parent":
+        note(f"child {subprocess.Popen(['sleep', '600']).pid}")
     Handler.mute = told[0] == "mute"
     signal.signal(signal.SIGTERM, signal.SIG_IGN if told[0] == "stubborn" else end)
     ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()

@@ -85,6 +85,25 @@ def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
     run(scene)
 
 
+def test_what_an_engine_started_ends_with_it(tmp_path: Path) -> None:
+    async def scene() -> None:
+        kept = Kept(tmp_path, orders="parent\nparent")
+        task = asyncio.create_task(kept.engine.keep())
+        await kept.engine.up.wait()
+        assert kept.engine.pid is not None
+        os.kill(kept.engine.pid, signal.SIGKILL)
+        while kept.states.count("up") < 2:
+            await asyncio.sleep(0.01)
+        await kept.engine.stop()
+        await task
+        children = [line.split()[1] for line in (tmp_path / "asked").read_text().splitlines() if line.startswith("child")]
+        assert len(children) == 2
+        while any(Path(f"/proc/{child}/exe").exists() for child in children):
+            await asyncio.sleep(0.01)
+
+    run(scene)
+
+
 def test_one_that_never_answered_is_given_up_with_its_words(tmp_path: Path) -> None:
     async def scene() -> None:
         kept = Kept(tmp_path, orders="die 3 no kernel image for this device")

@@ -8,13 +8,14 @@ Costs: a task and a pipe for each engine; a look at its health ten times a secon
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -125,21 +126,30 @@ class Supervised:
         self._tell(self.name, "starting", self._engine.name)
         command = [sys.executable, "-m", "farthing.models.local.launch", *self._engine.command(self.name, self.local)]
         # A session of its own: Ctrl-C in the terminal reaches us alone, and we drain.
-        self._process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
-        )
-        assert self._process.stdout is not None
-        return asyncio.create_task(self._listen(self._process.stdout))
+        # A pipe of ours: with asyncio's, `wait` would also wait for the engine's own children, which hold it open.
+        read_end, write_end = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=write_end, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+            )
+        finally:
+            os.close(write_end)
+        return asyncio.create_task(self._listen(os.fdopen(read_end, "rb")))
 
-    async def _listen(self, stream: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:  # a line longer than the reader's limit
-                continue
-            if not line:
-                return
-            self._words.append(line.decode("utf-8", "replace").rstrip())
+    async def _listen(self, pipe: BinaryIO) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
+        try:
+            while True:
+                try:
+                    line = await stream.readline()
+                except ValueError:  # a line longer than the reader's limit
+                    continue
+                if not line:
+                    return
+                self._words.append(line.decode("utf-8", "replace").rstrip())
+        finally:
+            transport.close()
 
     async def _until_ready(self, began: float) -> bool:
         """False when it ended first. Raises `EngineFailed` when it takes too long."""
@@ -177,17 +187,18 @@ class Supervised:
             await self._sleep(_ASK_EVERY_S)
 
     async def _end_process(self) -> None:
+        """Of the engine and of every process that it started (vLLM's workers hold the memory)."""
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _TERM_S)
-        except TimeoutError:
+        if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+                process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _TERM_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
     async def _ask(self, method: str, target: str, body: bytes = b"", timeout_s: float = 5.0) -> WebReply:
         deadline_s = self._clock.monotonic() + timeout_s
