@@ -88,6 +88,8 @@ class Runner:
                     await self._round()
                 except StoreUnavailable as error:
                     log.warning("the queue waits: %s", error.message)
+                except Exception:  # the wall of the queue: a fault costs a round, never the queue until the next start
+                    log.exception("the queue lost a round")
             self._on_round()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):

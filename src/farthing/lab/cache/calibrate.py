@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from farthing.brain.cache.semantic.certify import FEWEST_LABELS, NEVER
+from farthing.brain.cache.semantic.certify import NEVER
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.entries import Label
 from farthing.brain.cache.semantic.index import VectorIndex
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _FEWEST_OF_EACH = 10
+_FEWEST_PAIRS = 100  # a certificate takes 40 labels of likely pairs, and not every pair is one
 Question = Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
@@ -84,8 +85,8 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def _require(pairs: Sequence[Pair], path: Path) -> None:
-    if len(pairs) < FEWEST_LABELS:
-        raise ConfigError(f"{path} has {len(pairs)} pairs; a certificate takes at least {FEWEST_LABELS}. Add some, or let a judge collect labels.")
+    if len(pairs) < _FEWEST_PAIRS:
+        raise ConfigError(f"{path} has {len(pairs)} pairs; a certificate takes at least {_FEWEST_PAIRS}. Add some, or let a judge collect labels.")
     same = sum(pair.same for pair in pairs)
     for count, word in ((len(pairs) - same, "false"), (same, "true")):
         if count < _FEWEST_OF_EACH:
