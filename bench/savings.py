@@ -41,6 +41,10 @@ recordings = ["{recordings}"]
 cheap = ["recorded/{cheap}"]
 expensive = ["recorded/{expensive}"]
 
+# The dear model's texts are stood in for by text that repeats itself, which would be cut.
+[endpoints.default.output]
+cut_repeats = false
+
 [log]
 level = "warning"
 """

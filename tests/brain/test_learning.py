@@ -44,8 +44,9 @@ class FakeLearned:
         return self._reads.pop(0)
 
 
-def ask(world: World, text: str = LONG, *, stream: bool = False, **fields: object) -> tuple[FakeCaller, Exchange]:
-    body = json.dumps({"model": "farthing/auto", "messages": [{"role": "user", "content": text}], "stream": stream, "temperature": 1}).encode()
+def ask(world: World, text: str = LONG, *, stream: bool = False, temperature: int = 1, **fields: object) -> tuple[FakeCaller, Exchange]:
+    asked = {"model": "farthing/auto", "messages": [{"role": "user", "content": text}], "stream": stream, "temperature": temperature}
+    body = json.dumps(asked).encode()
     x, caller = world.exchange(body, **fields), world.caller()
     asyncio.run(journey(x, world.house, caller))
     return caller, x
@@ -160,6 +161,20 @@ def test_a_poor_cheap_answer_is_replaced_and_both_calls_are_paid_for() -> None:
     assert x.account.saved["route"] == -20_000_000  # the cheap answer that was not served
     assert x.baseline_cost_usd == Decimal("0.000200")
     assert x.account.extra == {"retry": 20_000_000}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_answer_that_took_a_poor_ones_place_is_served_again_for_nothing(stream: bool) -> None:
+    better = [chunk.replace(b"A quarter of a penny.", b"One farthing.") for chunk in CHUNKS] if stream else [BETTER]
+    world = made(FakeLearned("cheap", reads=(Step("escalate", "poor"),)), CHUNKS if stream else [ANSWER], better)
+    ask(world, stream=stream, temperature=0)
+    caller, x = ask(world, stream=stream, temperature=0)
+    assert len(world.models.calls) == 2
+    assert b"One farthing." in caller.body
+    assert b"A quarter" not in caller.body
+    assert (x.cache, x.cost_usd, x.baseline_cost_usd) == ("exact", Decimal(0), Decimal("0.000200"))
+    assert x.account is not None
+    assert sum(x.account.saved.values()) == 200_000_000
 
 
 def test_a_stream_is_decided_before_its_first_byte() -> None:

@@ -85,11 +85,11 @@ async def _escalate(trip: Trip, outlet: Gathered, model: str, step: Step) -> Non
         x.decisions.append(Decision("route", "answer_kept", f"{step.reason}, but {target.model} could not be asked: {error.code}", failed_open=True))
         return
     outlet.replace(better)
-    trip.raw = None  # the cache keeps only what came unaltered
+    trip.raw = None  # these bytes are nobody's answer any more; `instead` has those that are
     x.target, x.finish = target, outlet.finish_reason
     x.decisions.append(Decision("route", "escalated", step.reason))
 
 
 async def _ask(trip: Trip, target: Target) -> Answer:
     dialect, body, stream = upstream_body(trip, target)
-    return await side_call(trip, target, dialect, body, "escalate", stream=stream)
+    return await side_call(trip, target, dialect, body, "escalate", stream=stream, keeps=trip.raw is not None)

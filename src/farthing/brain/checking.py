@@ -14,7 +14,7 @@ from farthing.brain.outlet import Gathered
 from farthing.brain.sending import checks_schema, guards_answers
 from farthing.brain.settlement import add_attempt, count_answer, fail, note_failed, reserve_extra
 from farthing.brain.settlement import cut as settle_cut
-from farthing.brain.trip import Trip, after
+from farthing.brain.trip import Trip, Whole, after
 from farthing.core.call import Call
 from farthing.core.conversation import Answer, Finish
 from farthing.core.decision import Decision
@@ -80,7 +80,7 @@ async def _hold_to_schema(trip: Trip, outlet: Gathered, schema: dict[str, Any]) 
 def _use(trip: Trip, outlet: Gathered, answer: Answer, action: str, reason: str) -> None:
     """What goes out is this answer; the cache keeps only what came unaltered."""
     outlet.replace(answer)
-    trip.raw = None
+    trip.raw = trip.instead = None
     trip.x.decisions.append(Decision("check", action, reason))
 
 
@@ -120,9 +120,16 @@ def _valid(schema: dict[str, Any], answer: Answer) -> Answer | None:
 
 
 async def side_call(
-    trip: Trip, target: Target, dialect: Dialect, body: bytes, purpose: Literal["repair", "escalate", "router", "summary", "rewrite"], *, stream: bool
+    trip: Trip,
+    target: Target,
+    dialect: Dialect,
+    body: bytes,
+    purpose: Literal["repair", "escalate", "router", "summary", "rewrite"],
+    *,
+    stream: bool,
+    keeps: bool = False,
 ) -> Answer:
-    """A further call of this request: reserved, made, read whole, paid for by this request."""
+    """A further call of this request: reserved, made, read whole, paid for by this request. `keeps`: the cache may have its answer."""
     x, house = trip.x, trip.house
     await reserve_extra(trip, target)
     call = Call(target.service, target.model, dialect, body, stream, trip.envelope.deadline_s, x.inbound.request_id, x.inbound.forward_headers)
@@ -131,7 +138,8 @@ async def side_call(
     reply = None
     try:
         reply = trip.reply = await house.models.send(call)
-        answer = read_answer(dialect, await reply.read(), stream=stream)
+        came = await reply.read()
+        answer = read_answer(dialect, came, stream=stream)
     except Upstream as error:
         # Once it had begun to answer it cost something, and nobody knows what.
         cost, took_s = ZERO_USD if reply is None else None, house.clock.monotonic() - sent_s
@@ -144,6 +152,8 @@ async def side_call(
     add_attempt(trip, target, purpose, answer.usage, latency_s=took_s, left_s=sent_s)
     if x.usage is not None and answer.usage is not None:
         x.usage = _sum(x.usage, answer.usage)
+    if keeps:
+        trip.instead = Whole(call, came, answer.usage, x.attempts[-1].cost_usd)
     return answer
 
 

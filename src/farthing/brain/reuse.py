@@ -16,7 +16,7 @@ from farthing.brain.keeping import kept, twin_answer
 from farthing.brain.outlet import Gathered, open_outlet
 from farthing.brain.sending import guards_answers
 from farthing.brain.settlement import close_row, reserve_seat
-from farthing.brain.trip import CutShort, Trip
+from farthing.brain.trip import CutShort, Trip, Whole
 from farthing.core.decision import Decision
 from farthing.core.errors import UpstreamTimeout
 from farthing.core.exchange import Exchange, Signals, Target
@@ -192,28 +192,34 @@ def _too_late(trip: Trip, flight: Flight) -> Exception:
 
 
 def store(trip: Trip) -> None:
-    """Keep the answer and land the flight. Only whole, unaltered answers get here with `raw` set."""
+    """Keep the answer and land the flight. Only whole, unaltered answers get here with `raw` or `instead` set."""
     house = trip.house
     if trip.flight is not None:
         if trip.raw is None and isinstance(trip.outlet, Gathered):
             trip.flight.verdict = Verdict(trip.outlet.answer(), trip.x.finish, trip.x.truncated)
         house.cache.flights.end(trip.flight)
-    if trip.raw is not None and trip.cache_key is not None:
-        attempt(trip.x, "cache", lambda: _keep(trip), lambda: None)
+    if trip.cache_key is not None and (whole := _whole(trip)) is not None:
+        attempt(trip.x, "cache", lambda: _keep(trip, whole), lambda: None)
 
 
-def _keep(trip: Trip) -> None:
+def _whole(trip: Trip) -> Whole | None:
+    if trip.instead is not None or trip.raw is None or trip.call is None:
+        return trip.instead
+    return Whole(trip.call, trip.raw[0] if len(trip.raw) == 1 else b"".join(trip.raw), trip.x.usage, trip.x.cost_usd)
+
+
+def _keep(trip: Trip, whole: Whole) -> None:
     x, house = trip.x, trip.house
-    if trip.raw is None or trip.cache_key is None or trip.call is None or x.target is None or x.truncated:
+    if trip.cache_key is None or x.target is None or x.truncated:
         return
     house.cache.store(
         trip.cache_key,
         x.inbound,
-        trip.call,
+        whole.call,
         x.target,
-        trip.raw[0] if len(trip.raw) == 1 else b"".join(trip.raw),
-        usage=x.usage,
-        cost_usd=x.cost_usd,
+        whole.body,
+        usage=whole.usage,
+        cost_usd=whole.cost_usd,
         finish=x.finish,
         signals=x.signals,
         sources=(*x.sources, *x.inbound.cites),

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import NamedTuple
 
 from farthing.brain.cache import Flight, LeaderLost, Origin
 from farthing.brain.cache.semantic.entries import Pending
@@ -18,6 +19,7 @@ from farthing.core.decision import Decision
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import Hold
+from farthing.core.usage import Usage
 
 
 class ClientGone(Exception):
@@ -35,6 +37,15 @@ class CutShort(Exception):
 def after(trip: "Trip", left_s: float | None) -> float | None:
     """When a call left, counted from the head of the request."""
     return None if left_s is None else left_s - trip.x.inbound.started_s
+
+
+class Whole(NamedTuple):
+    """What the cache keeps of an answer: the upstream's own bytes, and what that one call took."""
+
+    call: Call
+    body: bytes
+    usage: Usage | None
+    cost_usd: Decimal | None
 
 
 class Trip:
@@ -66,6 +77,7 @@ class Trip:
         self.price_factor: Decimal | None = None  # of the model's price, where the answer came cheaper
         self.tail: bytes | None = None  # the end of an answer that a cap cut
         self.raw: list[bytes] | None = None  # the upstream's bytes, where the cache may want them
+        self.instead: Whole | None = None  # the answer of the model that was asked in the first one's stead
         self.sent_s: float | None = None  # monotonic: the call left, and has not ended
         self.left_s: float | None = None  # monotonic: when the last call for the answer left
         self.counted = False  # the answer's tokens are in the attempts
