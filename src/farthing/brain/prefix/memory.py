@@ -11,7 +11,7 @@ import msgspec
 from farthing.brain.prefix.sums import Reads
 from farthing.wire.links import Chain, Link
 
-_MOST_LINKS = 50_000
+_MOST_LINKS = 10_000  # about 350 bytes each
 _MOST_ENDPOINTS = 1_000
 _FORGET_AT = 400  # requests; beyond it old habits count half
 _BUSY_PER_MINUTE = 15.0  # what one cache key is good for, by OpenAI's word
