@@ -20,7 +20,8 @@ NOTE = (
     "lever at its defaults, and a router trained on other questions of the same set where the column says so; money read off the ledger at list "
     "prices. {repeats:.0%} of the requests repeat an earlier question word for word (Zipf over the questions asked before): an assumption, the data "
     "have no repeats. The dear models' texts are not in the data, only their grades and lengths: they are stood in for by text of that length. The "
-    "account's baseline prices the answer that was served; the bill with every lever off prices the dear model's own answers. In brackets: 95 % "
+    "account's baseline prices the answer that was served; the bill with every lever off prices the dear model's own answers. A question "
+    "weighs as often as it is asked, so that a few hot ones carry the quality of a column: hence the width of its interval. In brackets: 95 % "
     "interval, bootstrap over questions. `bench/savings.py --router`"
 )
 Result = dict[str, Any]
