@@ -75,9 +75,8 @@ class Running:
         self.answers = AnswerStore(self.book)
         self.rollups = RollupKeeper(self.book)
         fetcher = Fetcher(clock)
-        self.engines = EngineWatch(config, fetcher, clock)
-        if self._worker == 0:
-            self.engines = EngineWatch(config, fetcher, clock, gpus=open_gpus(), on_look=self.metrics.engines)
+        first = self._worker == 0  # one worker shows gauges that are no sums
+        self.engines = EngineWatch(config, fetcher, clock, gpus=open_gpus() if first else list, on_look=self.metrics.engines if first else None)
         self.gallery = Gallery(self.book.reader(), self.keys.list, self.engines.loads)
         self.tokens = TokenCounter()
         self.tokens.count("", "gpt-4o")  # opens the vocabulary, so that no request waits for it

@@ -18,7 +18,7 @@
     ├── Upstream                 502
     │   ├── UpstreamUnreachable, UpstreamBroken, UpstreamRefused, RecordedAnswerMissing, AddressRefused
     │   ├── UpstreamTimeout      504
-    │   └── UpstreamResting, UpstreamBusy 503   circuit breaker open; all connections taken
+    │   └── UpstreamResting, UpstreamBusy, UpstreamCrowded 503   circuit breaker open; all connections taken; its own queue too long
     ├── AnswerInvalid            502     the answer broke the caller's schema after repair and escalation
     └── Unavailable              503     overloaded, draining, or the store cannot write
         └── StoreUnavailable, PutOff

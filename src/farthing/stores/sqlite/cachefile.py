@@ -3,19 +3,16 @@
 Guarantees: every statement that is given a tenant touches that tenant's rows alone; `import_all` writes everything or nothing.
 """
 
-import sqlite3
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
 
 from farthing import config
 from farthing.core.clock import Clock, SystemClock
-from farthing.core.errors import StoreUnavailable
 from farthing.core.forgetting import Drop, Facts
 from farthing.stores.sqlite import answers, cacherows, database, drops, semantic
 from farthing.stores.sqlite.answers import StoredAnswer
 from farthing.stores.sqlite.cacherows import Use
 from farthing.stores.sqlite.semantic import Lesson
-from farthing.stores.sqlite.transaction import patiently, transaction
+from farthing.stores.sqlite.transaction import patiently
 
 Row = tuple[StoredAnswer | Lesson, Facts]
 
@@ -33,27 +30,27 @@ class CacheFile:
 
     def answers(self, tenant: str | None = None, *, entry_id: str | None = None) -> Generator[StoredAnswer]:
         """Live answers of the exact and the normalised lane, oldest first."""
-        with self._reading():
+        with database.reading(self._store):
             yield from cacherows.answers(self._connection, self._clock.now(), tenant, entry_id)
 
     def lessons(self, tenant: str | None = None, *, entry_id: str | None = None) -> Generator[Lesson]:
         """Live lessons of the semantic lane, oldest first."""
-        with self._reading():
+        with database.reading(self._store):
             yield from cacherows.lessons(self._connection, self._clock.now(), tenant, entry_id)
 
     def uses(self, entry_ids: Sequence[str] | None = None) -> dict[str, Use]:
         """How often each entry was served, and how often disputed, as the ledger remembers."""
-        with self._reading():
+        with database.reading(self._store):
             return cacherows.uses(self._connection, entry_ids)
 
     def drop_counts(self) -> dict[str, int]:
         """Tombstones of the last hour, by kind."""
-        with self._reading():
+        with database.reading(self._store):
             return dict(patiently(self._connection, "SELECT kind, count(*) FROM cache_drops GROUP BY kind ORDER BY kind").fetchall())
 
     def forget(self, drop: Drop) -> int:
         """Delete what it names in every lane, and tell the workers that run; how many answers that were."""
-        with self._writing():
+        with database.writing(self._store, self._connection):
             before = self._entries()
             drops.forget(self._connection, drop)
             drops.sweep_marks(self._connection)
@@ -65,20 +62,20 @@ class CacheFile:
 
     def put_calibration(self, tenant: str, endpoint: str, embedder: str, labels: bytes) -> None:
         """In place of the one that stood there."""
-        with self._writing() as run:
+        with database.writing(self._store, self._connection) as run:
             sql = "REPLACE INTO semantic_calibrations (tenant, endpoint, embedder, created_at, labels) VALUES (?,?,?,?,?)"
             run(sql, (tenant, endpoint, embedder, self._clock.now(), labels))
 
     def calibrations(self, tenant: str | None = None) -> list[tuple[str, str, str, float, int]]:
         """Tenant, endpoint, embedder, when, and bytes of labels."""
         sql = "SELECT tenant, endpoint, embedder, created_at, length(labels) FROM semantic_calibrations WHERE ?1 IS NULL OR tenant = ?1 ORDER BY 1, 2"
-        with self._reading():
+        with database.reading(self._store):
             return patiently(self._connection, sql, (tenant,)).fetchall()
 
     def import_all(self, rows: Iterable[Row]) -> tuple[int, int]:
         """Written, and left out: what is here already, was dropped since, or rests on documents that have changed. Everything or nothing."""
         written = left_out = 0
-        with self._writing():
+        with database.writing(self._store, self._connection):
             for row, facts in rows:
                 if self._known(row) or self._outdated(facts):
                     left_out += 1
@@ -104,18 +101,3 @@ class CacheFile:
             if found is not None and (str(found[0]) != version or found[1] is not None):
                 return True
         return False
-
-    @contextmanager
-    def _reading(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"The store '{self._store.path}' cannot be read: {error}.", retry_after_s=1.0) from error
-
-    @contextmanager
-    def _writing(self) -> Generator[Callable[..., sqlite3.Cursor]]:
-        try:
-            with transaction(self._connection):
-                yield self._connection.execute
-        except sqlite3.Error as error:
-            raise database.unavailable(self._store, error) from error

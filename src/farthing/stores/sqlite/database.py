@@ -6,12 +6,14 @@ owner only: it holds hashed keys and, if configured, prompts.
 
 import os
 import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from farthing import config
 from farthing.core.errors import ConfigError, StoreUnavailable
 from farthing.stores.sqlite.migrations import migrate
-from farthing.stores.sqlite.transaction import patiently, primary_code
+from farthing.stores.sqlite.transaction import patiently, primary_code, transaction
 
 _CACHED_STATEMENTS = 256
 # Backstop only: the checkpointer keeps the log far below this many pages.
@@ -69,6 +71,25 @@ def is_broken(error: sqlite3.Error) -> bool:
 
 def unavailable(store: config.Store, error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"The store '{store.path}' cannot be written: {error}. {_advice(error)}. Nothing was booked.", retry_after_s=1.0)
+
+
+@contextmanager
+def reading(store: config.Store) -> Generator[None]:
+    """SQLite's errors as ours. Raises `StoreUnavailable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"The store '{store.path}' cannot be read: {error}.", retry_after_s=1.0) from error
+
+
+@contextmanager
+def writing(store: config.Store, connection: sqlite3.Connection) -> Generator[Callable[..., sqlite3.Cursor]]:
+    """One transaction; gives what executes in it. Raises `StoreUnavailable`, and then nothing was written."""
+    try:
+        with transaction(connection):
+            yield connection.execute
+    except sqlite3.Error as error:
+        raise unavailable(store, error) from error
 
 
 def _advice(error: Exception) -> str:

@@ -6,9 +6,7 @@ cache, in the same transaction.
 """
 
 import re
-import sqlite3
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,10 +14,10 @@ import msgspec
 from farthing import config
 from farthing.core.clock import Clock, SystemClock
 from farthing.core.document import Chunk, Collection, Document, StoredChunk
-from farthing.core.errors import ConfigError, StoreUnavailable
+from farthing.core.errors import ConfigError
 from farthing.core.forgetting import Drop
 from farthing.stores.sqlite import database, drops
-from farthing.stores.sqlite.transaction import patiently, transaction
+from farthing.stores.sqlite.transaction import patiently
 
 _CHUNK = "place, digest, heading, text, spans, terms, vector, sentences"
 _DOCUMENT = "c.tenant, c.name, d.name, d.version, d.digest, d.size_bytes, d.chunks, d.added_at"
@@ -60,18 +58,18 @@ class Documents:
         sql = """SELECT c.tenant, c.name, c.embedder, c.chunking, c.version, count(d.id), coalesce(sum(d.chunks), 0)
         FROM collections c LEFT JOIN documents d ON d.collection = c.id AND d.removed_at IS NULL
         WHERE ?1 IS NULL OR c.tenant = ?1 GROUP BY c.id ORDER BY c.tenant, c.name"""
-        with self._reading():
+        with database.reading(self._store):
             return [Collection(*row) for row in patiently(self._connection, sql, (tenant,))]
 
     def version(self, tenant: str, collection: str) -> int | None:
         """Rises with every change; `None`: there is no such collection."""
-        with self._reading():
+        with database.reading(self._store):
             found = patiently(self._connection, "SELECT version FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
         return None if found is None else found[0]
 
     def embedder(self, tenant: str, collection: str) -> str | None:
         """What its vectors came from; `None`: there is no such collection."""
-        with self._reading():
+        with database.reading(self._store):
             found = patiently(self._connection, "SELECT embedder FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
         return None if found is None else found[0]
 
@@ -79,11 +77,11 @@ class Documents:
         sql, values = f"SELECT {_DOCUMENT} FROM {_FROM}", [tenant]
         if collection is not None:
             sql, values = f"{sql} AND c.name = ?", [tenant, collection]
-        with self._reading():
+        with database.reading(self._store):
             return [Document(*row) for row in patiently(self._connection, f"{sql} ORDER BY c.name, d.name", tuple(values))]
 
     def document(self, tenant: str, collection: str, name: str) -> Document | None:
-        with self._reading():
+        with database.reading(self._store):
             row = patiently(self._connection, f"SELECT {_DOCUMENT} FROM {_FROM} AND c.name = ? AND d.name = ?", (tenant, collection, name)).fetchone()
         return None if row is None else Document(*row)
 
@@ -91,7 +89,7 @@ class Documents:
         """The chunks of a document as it stands, by digest."""
         sql = f"""SELECT {_CHUNK} FROM chunks WHERE document = (
             SELECT d.id FROM {_FROM} AND c.name = ? AND d.name = ?)"""
-        with self._reading():
+        with database.reading(self._store):
             rows = patiently(self._connection, sql, (tenant, collection, name)).fetchall()
         return {row[1]: _chunk(row) for row in rows}
 
@@ -99,7 +97,7 @@ class Documents:
         """Make it where it is not there. Raises `ConfigError` for a name that none can have, and where its vectors came from another embedder."""
         if not _NAME.fullmatch(name):
             raise ConfigError(f"'{name}' cannot name a collection: letters, digits, '.', '_' and '-', 64 at most.")
-        with self._writing():
+        with database.writing(self._store, self._connection):
             self._connection.execute(
                 "INSERT OR IGNORE INTO collections (tenant, name, embedder, chunking, version, created_at) VALUES (?,?,?,?,0,?)",
                 (tenant, name, embedder, chunking, self._clock.now()),
@@ -114,7 +112,7 @@ class Documents:
     def put(self, tenant: str, collection: str, name: str, *, digest: bytes, size_bytes: int, chunks: Sequence[Chunk]) -> Document:
         """A document's new version, in place of what stood there."""
         now = self._clock.now()
-        with self._writing() as run:
+        with database.writing(self._store, self._connection) as run:
             (home,) = run("SELECT id FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
             before = run("SELECT id, version, removed_at FROM documents WHERE collection = ? AND name = ?", (home, name)).fetchone()
             if before is None:
@@ -140,7 +138,7 @@ class Documents:
         """Take documents out; `None`: all of the collection. How many there were."""
         now, wanted = self._clock.now(), None if names is None else set(names)
         gone = [document for document in self.documents(tenant, collection) if wanted is None or document.name in wanted]
-        with self._writing() as run:
+        with database.writing(self._store, self._connection) as run:
             for document in gone:
                 where = "(SELECT d.id FROM documents d JOIN collections c ON c.id = d.collection WHERE c.tenant = ? AND c.name = ? AND d.name = ?)"
                 key = (tenant, collection, document.name)
@@ -156,7 +154,7 @@ class Documents:
 
         Vectors of another embedder are dropped at once, so that a run that is stopped leaves none that are compared with questions of the new one.
         """
-        with self._writing() as run:
+        with database.writing(self._store, self._connection) as run:
             found = run("SELECT id, embedder FROM collections WHERE tenant = ? AND name = ?", (tenant, collection)).fetchone()
             if found is None:
                 return
@@ -168,12 +166,12 @@ class Documents:
 
     def restamp(self, tenant: str, collection: str, *, embedder: str) -> None:
         """What the vectors of the collection come from, whoever made them."""
-        with self._writing() as run:
+        with database.writing(self._store, self._connection) as run:
             run("UPDATE collections SET embedder = ?, version = version + 1 WHERE tenant = ? AND name = ?", (embedder, tenant, collection))
 
     def standing(self, tenant: str, collection: str) -> dict[int, tuple[int, int]]:
         """Version and number of chunks of each document that has any, by its id."""
-        with self._reading():
+        with database.reading(self._store):
             sql = f"SELECT d.id, d.version, d.chunks FROM {_FROM} AND c.name = ? AND d.chunks > 0"
             return {row[0]: (row[1], row[2]) for row in patiently(self._connection, sql, (tenant, collection))}
 
@@ -190,13 +188,13 @@ class Documents:
         return sorted(found, key=lambda row: row.id)
 
     def _index_rows(self, sql: str, values: tuple[object, ...]) -> list[IndexRow]:
-        with self._reading():
+        with database.reading(self._store):
             return [IndexRow(*row) for row in patiently(self._connection, sql, values)]
 
     def chunks(self, tenant: str, collection: str, ids: Sequence[int]) -> list[StoredChunk]:
         """The chunks of these ids that are this tenant's and this collection's."""
         found: list[StoredChunk] = []
-        with self._reading():
+        with database.reading(self._store):
             for start in range(0, len(ids), _AT_ONCE):
                 some = tuple(ids[start : start + _AT_ONCE])
                 sql = f"""SELECT k.id, c.name || '/' || d.name, d.version, k.place, k.heading, k.text, k.spans, k.sentences
@@ -209,28 +207,13 @@ class Documents:
     def changes(self, after: int, tenant: str | None = None) -> list[tuple[int, str, str]]:
         """Number, tenant and source of what went stale after that number, in order."""
         sql = "SELECT id, tenant, source FROM document_changes WHERE id > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY id"
-        with self._reading():
+        with database.reading(self._store):
             return patiently(self._connection, sql, (after, tenant)).fetchall()
 
     def _stale(self, tenant: str, source: str, now: float) -> None:
         """Answers that rest on it are forgotten with the change itself."""
         self._connection.execute("INSERT INTO document_changes (tenant, source, changed_at) VALUES (?,?,?)", (tenant, source, now))
         drops.forget(self._connection, Drop("source", source, tenant, now + _STALE_S), now=now)
-
-    @contextmanager
-    def _reading(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"The store '{self._store.path}' cannot be read: {error}.", retry_after_s=1.0) from error
-
-    @contextmanager
-    def _writing(self) -> Generator[Callable[..., sqlite3.Cursor]]:
-        try:
-            with transaction(self._connection):
-                yield self._connection.execute
-        except sqlite3.Error as error:
-            raise database.unavailable(self._store, error) from error
 
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:
