@@ -329,6 +329,24 @@ def test_a_clerk_passes_on_what_the_store_says(tmp_path: Path) -> None:
     asyncio.run(ask())
 
 
+def test_background_work_counts_everywhere_but_among_times(tmp_path: Path) -> None:
+    store = config.Store(path=str(tmp_path / "book.db"))
+    database.prepare(store)
+    with closing(database.connect(store)) as connection:
+        rows = [
+            row("r1", received_at=NOW, first_token_ms=4.0),
+            row("r2", received_at=NOW, first_token_ms=4.0, latency_total_ms=9e6, lane="background"),
+        ]
+        traffic.write(connection, rows)
+        catch_up(connection, NOW)
+        found = connection.execute("SELECT latency, first_token, slowest FROM rollup_sketches WHERE level = ? AND tenant = 0", (DAY,)).fetchall()
+        requests = connection.execute("SELECT sum(requests) FROM rollups WHERE level = ? AND tenant = 0", (DAY,)).fetchone()[0]
+    (latency, first_token, slowest), *others = found
+    assert not others
+    assert (requests, sketch.unpack(latency), sketch.unpack(first_token)) == (2, {sketch.bin_of(12.5): 1}, {sketch.bin_of(4.0): 1})
+    assert [request_id for _, request_id in sketch.unpack_notable(slowest)] == ["r1"]
+
+
 def test_quantiles_are_within_two_percent_however_they_were_added_up() -> None:
     draw = random.Random(5)
     values = [draw.lognormvariate(5, 1.5) for _ in range(5_000)]

@@ -1,4 +1,4 @@
-"""How long answers take: quantiles by endpoint and tier, and where the time goes."""
+"""How long answers take: quantiles by endpoint and tier (of interactive requests), and where the time goes (of all)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def panel(reader: Reader) -> Panel:
     lines.sort(key=lambda line: (endpoints.index(line[0]), order[line[1]]))
     blocks: list[Block] = [_over_time(reader), _table(lines)] if lines else []
     columns = ("endpoint", "tier", "requests", "p50_ms", "p90_ms", "p99_ms", "first_token_p50_ms", "first_token_p90_ms", "first_token_p99_ms")
-    return Panel("speed", "Latency", blocks, Figures(columns, lines), "Quantiles are within 2 %")
+    return Panel("speed", "Latency", blocks, Figures(columns, lines), "Quantiles are within 2 %, of interactive requests")
 
 
 def _over_time(reader: Reader) -> Lines:

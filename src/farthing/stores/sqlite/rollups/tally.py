@@ -22,7 +22,7 @@ SUMS = (
 READ = (
     *("rowid", "request_id", "received_at", "tenant", "endpoint", "model_tier", "model_name", "cache", "outcome", "error_code"),
     *("cost_picousd", "baseline_cost_picousd", "tokens_in", "tokens_out", "tokens_cached", "num_llm_calls", "attempts", "truncated"),
-    *("latency_total_ms", "latency_model_ms", "latency_retrieval_ms", "latency_queue_ms", "first_token_ms", "complexity", "account"),
+    *("latency_total_ms", "latency_model_ms", "latency_retrieval_ms", "latency_queue_ms", "first_token_ms", "complexity", "account", "lane"),
 )
 VERDICT_SUMS = ("verdicts", "scored", "score", "disputed", "paired", "paired_score", "reference_score", "cost")
 VERDICT_READ = ("judged_at", "tenant", "endpoint", "model_tier", "cache", "source", "lever", "score", "reference_score", "cost_picousd")
@@ -133,6 +133,7 @@ class Row(NamedTuple):
     first_token_ms: float | None
     complexity: float | None
     account: str | None
+    lane: str | None
 
 
 def tally(rows: Iterable[Row], now: float) -> dict[Key, Sums]:
@@ -189,10 +190,11 @@ def _count(sums: Sums, rows: list[Row]) -> None:
     """Add rows of one key."""
     sums.values = [mine + sum(more) for mine, more in zip(sums.values, zip(*map(_values, rows), strict=True), strict=True)]
     for row in rows:
-        if row.total_ms is not None:
+        waited_for = row.lane != "background"  # how long a batch takes says nothing of how long people wait
+        if row.total_ms is not None and waited_for:
             sketch.add(sums.latency, sketch.bin_of(row.total_ms))
             sketch.note(sums.slowest, _us(row.total_ms), row.request_id)
-        if row.first_token_ms is not None:
+        if row.first_token_ms is not None and waited_for:
             sketch.add(sums.first_token, sketch.bin_of(row.first_token_ms))
         if row.complexity is not None:
             sketch.add(sums.complexity, sketch.complexity_bin(row.complexity))
