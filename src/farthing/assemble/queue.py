@@ -15,11 +15,14 @@ from farthing.core.ledger import LedgerRow
 from farthing.edge.gateway import Gateway
 from farthing.edge.items import serve_item
 from farthing.models.batch import BatchDesk
+from farthing.models.batch.anthropic import AnthropicBatches
 from farthing.models.batch.base import Provider
-from farthing.models.batch.openai import Fetch, OpenAIBatches
+from farthing.models.batch.door import Door, Fetch
+from farthing.models.batch.openai import OpenAIBatches
 from farthing.stores.sqlite import Book, JobStore, ParkedStore
 
 _COUNT_S = 5.0
+_PROVIDERS = {"openai": OpenAIBatches, "anthropic": AnthropicBatches}
 
 
 class Queue:
@@ -27,8 +30,8 @@ class Queue:
 
     def __init__(self, book: Book, config: Config, clock: Clock, fetch: Fetch, *, drives: bool) -> None:
         def providers(config: Config) -> dict[str, Provider]:
-            rows = config.services.items()
-            return {name: OpenAIBatches(name, row, fetch=fetch, clock=clock, environ=os.environ) for name, row in rows if row.batch}
+            doors = {name: Door(name, row, fetch=fetch, clock=clock, environ=os.environ) for name, row in config.services.items() if row.batch}
+            return {name: _PROVIDERS[config.services[name].dialect](door) for name, door in doors.items()}
 
         self.jobs = JobStore(book)
         self.desk = BatchDesk(ParkedStore(book), config, clock, providers, drives=drives)

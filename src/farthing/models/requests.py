@@ -13,7 +13,8 @@ from farthing.core.call import Call
 from farthing.core.errors import ConfigError
 from farthing.core.request import Dialect
 
-_ANTHROPIC_VERSION = b"anthropic-version: 2023-06-01\r\n"  # what callers that send none were written for
+ANTHROPIC_VERSION = ("anthropic-version", "2023-06-01")  # what callers that send none were written for
+_VERSION_LINE = b"%b: %b\r\n" % (ANTHROPIC_VERSION[0].encode(), ANTHROPIC_VERSION[1].encode())
 _PATHS = {Dialect.CHAT: "/chat/completions", Dialect.RESPONSES: "/responses", Dialect.EMBEDDINGS: "/embeddings", Dialect.MESSAGES: "/messages"}
 _URL_SAFE = "/%?&=+:;,@!$'()*~"
 _OURS = frozenset(
@@ -64,7 +65,7 @@ class Requests:
         if call.headers:
             lines += _encode([(name, value) for name, value in call.headers if _may_pass(name)])
         if self._versioned and not any(name.lower() == "anthropic-version" for name, _ in call.headers):
-            lines += _ANTHROPIC_VERSION
+            lines += _VERSION_LINE
         return self._paths[call.dialect], lines
 
 

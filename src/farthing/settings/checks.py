@@ -57,8 +57,8 @@ def _services(config: Config) -> Iterator[str]:
             yield f"services.{name}.{needed} is missing; a service of dialect '{service.dialect}' needs it."
         if service.base_url and not service.base_url.startswith(("http://", "https://")):
             yield f"services.{name}.base_url is {service.base_url!r}; expected http:// or https://, host and version path."
-        if service.batch and service.dialect != "openai":
-            yield f"services.{name}.batch: batches of providers are known in OpenAI's form alone; this service's dialect is '{service.dialect}'."
+        if service.batch and service.dialect == "recorded":
+            yield f"services.{name}.batch: recorded answers come in no batches. Leave it out."
         if "/" in name or not name:
             yield f"services.{name!r}: a service's name may not hold a slash; tiers name models as service/model."
 

@@ -51,6 +51,7 @@ class BatchDesk:
     def __init__(self, parked: Parked, config: Config, clock: Clock, make: Callable[[Config], Mapping[str, Provider]], *, drives: bool) -> None:
         self._parked, self._clock, self._make, self._drives = parked, clock, make, drives
         self._waiting: dict[int, asyncio.Future[ParkedAnswer]] = {}
+        self._cancelled: set[str] = set()  # tags, asked for once
         self._looked_s = float("-inf")
         self._loop: asyncio.Task[None] | None = None
         self.adopt(config)
@@ -67,7 +68,10 @@ class BatchDesk:
 
     def takes(self, call: Call) -> bool:
         """Whether this call may go with a batch."""
-        return call.item is not None and call.service in self._providers and not call.stream
+        if call.item is None or call.stream or call.service not in self._providers:
+            return False
+        # A batch has one head for all of its calls: what asks for a beta goes by itself.
+        return not any(name.lower().endswith("-beta") for name, _ in call.headers)
 
     def start(self) -> None:
         self._loop = asyncio.create_task(self._run())
@@ -104,6 +108,7 @@ class BatchDesk:
             try:
                 if self._drives:
                     await self._send_off()
+                    await self._cancel_unwanted()
                     await self._look_after()
                 self._wake()
             except (StoreUnavailable, Upstream) as error:
@@ -157,6 +162,18 @@ class BatchDesk:
             except UpstreamBroken as error:
                 log.warning("batch %s of '%s' cannot be read, and is looked at again: %s", batch.provider_id, batch.service, error.message)
 
+    async def _cancel_unwanted(self) -> None:
+        """Batches at a provider of which nobody waits for anything any more."""
+        for batch in self._parked.unwanted(self._clock.now()):
+            provider = self._providers.get(batch.service)
+            if provider is None or batch.provider_id is None or batch.tag in self._cancelled:
+                continue
+            self._cancelled.add(batch.tag)
+            try:
+                await provider.cancel(batch.provider_id)
+            except UpstreamRefused as error:  # it has ended meanwhile, mostly
+                log.info("batch %s of '%s' was not cancelled: %s", batch.provider_id, batch.service, error.message)
+
     async def _look_at(self, batch: ProviderBatch) -> None:
         provider = self._providers.get(batch.service)
         if provider is None:
@@ -165,7 +182,7 @@ class BatchDesk:
         provider_id = batch.provider_id
         if provider_id is None:
             # We were stopped between the order and the provider's answer.
-            provider_id = await provider.find(batch.tag)
+            provider_id = await provider.find(batch)
             if provider_id is None:
                 await self._parked.undo(batch.tag)
                 return

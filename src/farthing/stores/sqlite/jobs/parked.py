@@ -99,6 +99,13 @@ class ParkedStore(Reading):
         sql = "SELECT item, state, status, answer, tag FROM provider_calls WHERE state IN ('answered', 'missed')"
         return [ParkedAnswer(*row) for row in self.read(sql).fetchall()]
 
+    def unwanted(self, now: float) -> list[ProviderBatch]:
+        """Batches at a provider none of whose calls anybody waits for: cancelled, or out of time."""
+        sql = f"""SELECT {_BATCH} FROM provider_batches p WHERE p.state = 'open' AND p.provider_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM provider_calls c JOIN batch_items i ON i.id = c.item JOIN batches b ON b.id = i.batch
+            WHERE c.tag = p.tag AND c.state = 'sent' AND b.status = 'in_progress' AND b.expires_at > ?)"""
+        return [ProviderBatch(*row) for row in self.read(sql, (now,)).fetchall()]
+
     def called_off(self, now: float) -> set[int]:
         """Items whose batch was cancelled, or has run out of time."""
         sql = """SELECT c.item FROM provider_calls c JOIN batch_items i ON i.id = c.item JOIN batches b ON b.id = i.batch
