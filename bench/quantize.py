@@ -5,6 +5,7 @@
   --only speed     decode tokens/s and the share of the memory's bandwidth, on random weights of a gigabyte and more (speed does not depend on values)
   --only parallel  eight requests at once against one, through the engine's own server
   --only gateway   the same requests direct and through the gateway, in turns
+  --only order     24 callers with 8 system prompts before 4 slots: in the engine's own line, and in the gateway's order
   --only vllm      checkpoints in vLLM, where it is installed (bench/gpu.sh asks for it)
 
 Sections write to bench/out/quantize-SECTION.json. Models are made under --work, once; a run that was stopped goes on there. Timings are the best of
@@ -23,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench._harness import Figure, print_table, save  # noqa: E402
+from bench._line import Line, stand_in_line  # noqa: E402
 from tests.fakes.checkpoint import Size, write_checkpoint  # noqa: E402
 from tests.fakes.gateway import Gateway, free_port  # noqa: E402
 from tests.fakes.local import Engines  # noqa: E402
@@ -171,7 +174,7 @@ def _probed(work: Path, file: Path) -> Measured:
 
 
 @contextmanager
-def engine(work: Path, model: Path, slots: int, threads: int) -> Iterator[tuple[int, str]]:
+def engine(work: Path, model: Path, slots: int, threads: int, *, context: int = 512, cache_mb: int = 0) -> Iterator[tuple[int, str]]:
     """An engine with that model; its port, and the configuration of a gateway in front of it."""
     port = free_port()
     config = f"""
@@ -180,8 +183,8 @@ model = "{model}"
 port = {port}
 slots = {slots}
 threads = {threads}
-context_tokens = 512
-prompt_cache_mb = 0
+context_tokens = {context}
+prompt_cache_mb = {cache_mb}
 
 [services.model]
 local = "model"
@@ -259,6 +262,34 @@ def gateway(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
     return figures, {"added_ms": added_ms, "speeds": speeds}
 
 
+def order(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
+    """The same calls in both lines, in turns, on one engine; once with a memory for prompts that have left their slot, once without."""
+    del size
+    figures, raw = list[Figure](), dict[str, Any]()
+    for cache_mb, words in ((0, "slots alone remember"), (16, "and 16 MB beside them")):
+        lines: dict[str, list[Line]] = {"unbounded": [], "measured": []}
+        with engine(work, models(work, SMALL)["q8_0"], 4, CORES, context=2048, cache_mb=cache_mb) as (_, config):
+            for turn in range(2 * rounds):
+                line = "measured" if turn % 4 in (1, 2) else "unbounded"
+                with Gateway(config.replace('local = "model"', f'local = "model"\nat_once = "{line}"')) as door:
+                    lines[line].append(stand_in_line(door.base_url, turn))
+        own, ours = lines["unbounded"], lines["measured"]
+        for name, which, goal, at_most, unit in _LINES:
+            before, after = (statistics.median(getattr(one, which) for one in arm) for arm in (own, ours))
+            note = f"{before:.4g} to {after:.4g} {unit}, medians of {rounds}; {words}"
+            figures.append(Figure(name, after / before, "x", goal, at_most=at_most, note=note))
+        raw[str(cache_mb)] = {line: [asdict(one) for one in found] for line, found in lines.items()}
+    return figures, raw | {"load": os.getloadavg()}
+
+
+_LINES: tuple[tuple[str, str, float | None, bool, str], ...] = (
+    ("tokens/s, ordered to the engine's own line", "tokens_per_s", 1.0, False, "tok/s"),
+    ("median of a call, ordered to the engine's own line", "p50_s", None, True, "s"),
+    ("p99 of a call, ordered to the engine's own line", "p99_s", None, True, "s"),
+    ("prompt tokens found computed, ordered to the engine's own line", "found", None, False, "of all"),
+)
+
+
 def vllm(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
     """The original and what GPTQ, AWQ and int8 make of it, in vLLM: one request and 32 at once, best of `rounds`."""
     if shutil.which("vllm") is None:
@@ -303,6 +334,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "speed": lambda: speed(options.work, size, options.rounds),
         "parallel": lambda: parallel(options.work, size, options.rounds),
         "gateway": lambda: gateway(options.work, size, options.rounds),
+        "order": lambda: order(options.work, size, options.rounds),
         "vllm": lambda: vllm(options.work, size, options.rounds),
     }
     for name in options.only.split(","):

@@ -280,6 +280,15 @@ ENGINES = (
             "{{service}} answers": now(names.ENGINE_UP, by=["service"]),
         },
     ),
+    Panel(
+        "Calls before engines",
+        "timeseries",
+        {
+            "{{service}} at work": now(names.ROOM_RUNNING, by=["service"]),
+            "{{service}} waiting here": now(names.ROOM_WAITING, by=["service"]),
+            "{{service}} places": now(names.ROOM_LIMIT, by=["service"]),
+        },
+    ),
     Panel("Tokens per second at engines", "timeseries", {"{{service}} {{kind}}": now(names.ENGINE_TOKENS, by=["service", "kind"])}),
     Panel(
         "Memory and accelerators in use",

@@ -388,6 +388,14 @@ def test_what_an_engine_did_not_work_a_call_waited_in_its_queue() -> None:
     assert (world.book.rows[0].latency_model_ms, world.book.rows[0].latency_queue_ms) == (5000.0, 1500.0)
 
 
+def test_a_wait_before_the_engine_is_counted_once() -> None:
+    world = World([[TIMED]])
+    world.models.queue_s = 0.5
+    world.models.on_piece = lambda: world.clock.advance(5.0)
+    serve(world)
+    assert world.book.rows[0].latency_queue_ms == 1500.0
+
+
 def test_the_queue_of_a_stream_ends_before_its_first_byte() -> None:
     world = World([[CHUNKS[0], *CHUNKS[1:-1], TIMED_END, b"data: [DONE]\n\n"]])
     world.models.on_piece = lambda: world.clock.advance(3.0)

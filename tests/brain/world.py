@@ -108,6 +108,7 @@ class FakeModels:
         self.replies: list[FakeReply] = []
         self.spoken = frozenset({Dialect.CHAT, Dialect.EMBEDDINGS})
         self.on_piece: Callable[[], None] = lambda: None
+        self.queue_s = 0.0  # that each call waits for its place
 
     async def send(self, call: Call) -> FakeReply:
         self.told.append(f"send {call.model}")
@@ -116,6 +117,7 @@ class FakeModels:
         if isinstance(script, Upstream):
             raise script
         reply = FakeReply(script, lambda: self.on_piece())
+        reply.queue_s = self.queue_s
         self.replies.append(reply)
         return reply
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from farthing.config import Config, Endpoint, Service, Tiers
 from farthing.core.account import SAVERS, Account
+from farthing.core.engine import Crowd
 from farthing.core.errors import NotAuthenticated
 from farthing.core.exchange import Attempt, Exchange, Target
 from farthing.core.ledger import LedgerRow
@@ -240,6 +241,13 @@ def test_store_and_gauges() -> None:
     assert total(metrics, "farthing_store_rows_total") == 42
     assert total(metrics, "farthing_store_commit_seconds_bucket", le="0.003") == 1
     assert total(metrics, "farthing_store_commit_seconds_bucket", le="+Inf") == 2
+
+
+def test_rooms_show_who_waits() -> None:
+    metrics = Metrics(CONFIG)
+    metrics.rooms({"openai": Crowd(4, 7, 4), "gone": Crowd(1, 1, 1)})
+    assert [total(metrics, f"farthing_room_{what}", service="openai") for what in ("running", "waiting", "limit")] == [4, 7, 4]
+    assert total(metrics, "farthing_room_waiting") == 7
 
 
 def test_a_reload_keeps_the_counts_and_takes_the_names() -> None:

@@ -223,6 +223,7 @@ class Running:
             await asyncio.sleep(_CACHE_SYNC_S)
             self.watch.refresh()
             self.recall.catch_up()
+            self.metrics.rooms(self.hub.crowds())
 
     async def close(self) -> None:
         for chore in self._chores:

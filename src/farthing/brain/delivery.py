@@ -110,7 +110,8 @@ def note_model_time(trip: Trip) -> None:
         # A stream may be held up by its reader; its first byte is not.
         streamed = x.inbound.peek.stream and x.first_token_s is not None
         began_s = (x.first_token_s or 0.0) - (after(trip, trip.sent_s) or 0.0)
-        x.queue_s += max(0.0, began_s - worked.prompt_s if streamed else took_s - worked.prompt_s - worked.output_s)
+        waited_s = 0.0 if trip.reply is None else trip.reply.queue_s  # here, and counted
+        x.queue_s += max(0.0, (began_s - worked.prompt_s if streamed else took_s - worked.prompt_s - worked.output_s) - waited_s)
     trip.sent_s = None
 
 

@@ -31,9 +31,14 @@ class Service(_Table, frozen=True):
         None
     )
     max_waiting: Annotated[
-        Count | None, _key("With metrics_url: requests in its own queue from which on it gets no more; the tier's next model is asked, else 503.")
+        Count | None,
+        _key("Requests waiting here (at_once) and in its queue (metrics_url), from which on it gets no more; then the tier's next model, or 503."),
     ] = None
-    batch: Annotated[bool, _key("It takes batches as OpenAI does; background items go there in groups. An answer may take a day.")] = False
+    at_once: Annotated[
+        Count | Literal["measured", "unbounded"] | None,
+        _key("Calls at work there; others wait here, in an order. A number, measured, or unbounded. Default: measured, up to the slots of `local`."),
+    ] = None
+    batch: Annotated[bool, _key("It takes batches as OpenAI or Anthropic do; background items go there in groups. It may take a day.")] = False
     batch_price: Annotated[float, _key("What a call in such a batch costs, as a share of the model's price.", gt=0, le=1)] = 0.5
     ca_file: Annotated[str | None, _key("PEM file of the authority that signed its certificate; default: the system's.")] = None
 

@@ -17,6 +17,14 @@ class Load(msgspec.Struct, frozen=True):
     output_tokens_per_s: float | None = None
 
 
+class Crowd(msgspec.Struct, frozen=True):
+    """How full the waiting room before a service is: calls at work there, calls that wait here, and how many may be at work."""
+
+    in_flight: int
+    waiting: int
+    limit: int
+
+
 class Gpu(msgspec.Struct, frozen=True):
     """One accelerator of this machine; shares from 0 to 1."""
 

@@ -99,6 +99,9 @@ BACKGROUND_LIMIT = Metric(
     "farthing_background_limit", "Items that may run at the service at once, as measured; over all workers.", "gauge", ("service",)
 )
 QUEUE = Metric("farthing_store_queue", "Operations waiting for a commit.", "gauge")
+ROOM_RUNNING = Metric("farthing_room_running", "Calls at work in a service whose number is limited (`at_once`).", "gauge", ("service",))
+ROOM_WAITING = Metric("farthing_room_waiting", "Calls that wait here for a place at the service.", "gauge", ("service",))
+ROOM_LIMIT = Metric("farthing_room_limit", "Places at the service, as set or measured; over all workers.", "gauge", ("service",))
 ENGINE_UP = Metric("farthing_engine_up", "Whether a service with metrics_url said lately how it is.", "gauge", ("service",))
 ENGINE_RUNNING = Metric("farthing_engine_running", "Requests at work in the service.", "gauge", ("service",))
 ENGINE_WAITING = Metric("farthing_engine_waiting", "Requests waiting in the service.", "gauge", ("service",))
@@ -116,6 +119,7 @@ ALL: Mapping[str, Metric] = {
         *(JUDGED, SCORE, COMPARED, COMPARED_SCORE, REFERENCE_SCORE, UNJUDGED, JUDGEMENT_COST, LOWERED, GUARD),
         *(WORKERS, DROPPED, IN_FLIGHT, COMMITS, ROWS, QUEUE),
         *(BACKGROUND_WAITING, BACKGROUND_RUNNING, BACKGROUND_LIMIT),
+        *(ROOM_RUNNING, ROOM_WAITING, ROOM_LIMIT),
         *(ENGINE_UP, ENGINE_RUNNING, ENGINE_WAITING, ENGINE_CACHE, ENGINE_TOKENS, GPU_USED, GPU_MEMORY),
     )
 }

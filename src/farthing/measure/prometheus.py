@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from farthing.config import Config
 from farthing.core.account import Account, Saver
-from farthing.core.engine import Gpu, Load
+from farthing.core.engine import Crowd, Gpu, Load
 from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.ledger import LedgerRow
@@ -233,6 +233,14 @@ class Metrics:
         for gpu in gpus:
             self._set(names.GPU_USED, (gpu.name,), gpu.used)
             self._set(names.GPU_MEMORY, (gpu.name,), gpu.memory_used)
+
+    def rooms(self, crowds: Mapping[str, Crowd]) -> None:
+        """Who is at work and who waits at the services that this worker has a waiting room for."""
+        for service in self._services & crowds.keys():
+            crowd = crowds[service]
+            self._set(names.ROOM_RUNNING, (service,), crowd.in_flight)
+            self._set(names.ROOM_WAITING, (service,), crowd.waiting)
+            self._set(names.ROOM_LIMIT, (service,), crowd.limit)
 
     def background(self, running: int, waiting: int | None, limits: Mapping[str, float]) -> None:
         """This worker's items, the limit of each service, and (from one worker alone) how many wait in all."""

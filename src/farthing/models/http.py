@@ -34,10 +34,10 @@ class HttpReply:
     """A `core.call.Reply` over a raw one."""
 
     price_factor: Decimal | None = None
-    __slots__ = ("_raw", "attempts", "content_type", "queue_s", "service_request_id")
+    __slots__ = ("attempts", "content_type", "queue_s", "raw", "service_request_id")
 
     def __init__(self, raw: RawReply, content_type: str) -> None:
-        self._raw = raw
+        self.raw = raw
         self.content_type = content_type
         request_id = raw.headers.get(b"x-request-id") or raw.headers.get(b"request-id")
         self.service_request_id = request_id.decode("latin-1") if request_id is not None else None
@@ -48,21 +48,21 @@ class HttpReply:
         return self
 
     def __anext__(self) -> Awaitable[bytes]:
-        return self._raw.next()  # the coroutine itself: no second frame for every piece
+        return self.raw.next()  # the coroutine itself: no second frame for every piece
 
     async def read(self) -> bytes:
         """The whole body. An error object under status 200 is an error."""
-        body = await self._raw.read()
+        body = await self.raw.read()
         if _ERROR_OBJECT.match(body):
-            raise UpstreamBroken(f"{self._raw.where} answered 200 with an error: {_excerpt(body)}")
+            raise UpstreamBroken(f"{self.raw.where} answered 200 with an error: {_excerpt(body)}")
         return body
 
     def close(self) -> None:
-        self._raw.close()
+        self.raw.close()
 
     def watch(self, on_end: Callable[[Upstream | None], None]) -> None:
         """Call back when the body has ended, well (`None`) or not."""
-        self._raw.watch(on_end)
+        self.raw.watch(on_end)
 
 
 class HttpBackend:
@@ -73,12 +73,12 @@ class HttpBackend:
         self.name = name
         self.service = service
         self.key = key_of(service, environ)
-        self._clock = clock
+        self.clock = clock
         self._requests = Requests(service, address, self.key)
         tls: ssl.SSLContext | None = tls_context(service.ca_file) if address.tls else None
         origin = Origin(name, address.host, address.port, tls, service.connect_timeout_s)
         self._pool = Pool(origin, max_connections=service.max_connections, dialer=Dialer(origin, resolve))
-        self._where = origin.where
+        self.where = origin.where
 
     @property
     def connections(self) -> int:
@@ -91,9 +91,9 @@ class HttpBackend:
     async def warm(self) -> None:
         await self._pool.warm(asyncio.get_running_loop().time() + _WARM_S)
 
-    def serves(self, service: Service, key: str | None) -> bool:
-        """Whether it was made for exactly this row and key."""
-        return service == self.service and key == self.key
+    def serves(self, service: Service, key: str | None, places: object = None) -> bool:
+        """Whether it was made for exactly this row, key, and number of calls at work (`None`: any number)."""
+        return service == self.service and key == self.key and places is None
 
     def drain(self) -> None:
         """Let replies in flight end, keep nothing else open."""
@@ -107,9 +107,9 @@ class HttpBackend:
         service = self.service
         if self.key is None and service.api_key_env:
             raise _keyless(self.name, service.api_key_env)
-        left_s = call.deadline_s - self._clock.monotonic()
+        left_s = call.deadline_s - self.clock.monotonic()
         if left_s <= 0:
-            raise UpstreamTimeout(f"{self._where} was not called: the request's deadline had passed.")
+            raise UpstreamTimeout(f"{self.where} was not called: the request's deadline had passed.")
         path, headers = self._requests.head(call)
         raw = await self._pool.request(
             b"POST",
@@ -131,24 +131,24 @@ class HttpBackend:
         """Why this reply is no answer. Closes it."""
         if encoding := _encoding(raw):
             raw.close()
-            return UpstreamBroken(f"{self._where} encoded its answer as '{encoding[:40]}', which was not asked for.")
+            return UpstreamBroken(f"{self.where} encoded its answer as '{encoding[:40]}', which was not asked for.")
         if 300 <= raw.status < 400:
             raw.close()
-            return UpstreamBroken(f"{self._where} answered with a redirect ({raw.status}), which is never followed. Mend `base_url` of the service.")
+            return UpstreamBroken(f"{self.where} answered with a redirect ({raw.status}), which is never followed. Mend `base_url` of the service.")
         body = self._without_key(await _error_body(raw))
         if raw.status >= 400:
             return self._refused(raw, body, content_type)
         wanted = "an event stream" if stream else "JSON"
         got = f"status {raw.status} and content type '{content_type[:80]}' where {wanted} was asked for"
-        return UpstreamBroken(f"{self._where} answered with {got}: {_excerpt(body)}")
+        return UpstreamBroken(f"{self.where} answered with {got}: {_excerpt(body)}")
 
     def _refused(self, raw: RawReply, body: bytes, content_type: str) -> UpstreamRefused:
         error = UpstreamRefused(
-            f"{self._where} answered {raw.status}: {_excerpt(body)}",
+            f"{self.where} answered {raw.status}: {_excerpt(body)}",
             status=raw.status,
             body=body,
             content_type=content_type or "application/octet-stream",
-            retry_after_s=retry_after_s(raw.headers, self._clock.now()),
+            retry_after_s=retry_after_s(raw.headers, self.clock.now()),
         )
         if raw.headers.get(b"x-should-retry") == b"false":
             error.retry = False

@@ -14,10 +14,11 @@ from typing import Any
 from farthing.config import Config, Service
 from farthing.core.call import Call, Reply
 from farthing.core.clock import Clock
-from farthing.core.engine import Load
+from farthing.core.engine import Crowd, Load
 from farthing.core.errors import ConfigError, Upstream, UpstreamCrowded, UpstreamUnreachable
 from farthing.core.exchange import Target
 from farthing.core.request import Dialect
+from farthing.models.admission import AdmittedBackend, places_of
 from farthing.models.base import Backend
 from farthing.models.batch import BatchDesk
 from farthing.models.guard import Guard, Sleep
@@ -85,13 +86,25 @@ class Hub:
 
     def crowd(self, target: Target) -> float:
         """Requests that wait at its service for each that is at work there; 0 where nobody knows."""
-        load = self._load(target.service)
-        return load.waiting / max(load.running or 0.0, 1.0) if load is not None and load.waiting else 0.0
+        load, here = self._load(target.service), self._crowd_of(target.service)
+        waiting = (load.waiting or 0.0 if load else 0.0) + (here.waiting if here else 0)
+        running = max(load.running or 0.0 if load else 0.0, here.in_flight if here else 0, 1.0)
+        return waiting / running
+
+    def crowds(self) -> dict[str, Crowd]:
+        """Of the services that have a waiting room here."""
+        return {name: guard.backend.crowd for name, guard in self._guards.items() if isinstance(guard.backend, AdmittedBackend)}
 
     def _is_full(self, service: str) -> bool:
         most = self._bounds.get(service)
-        load = None if most is None else self._load(service)
-        return most is not None and load is not None and (load.waiting or 0.0) >= most
+        if most is None:
+            return False
+        load, here = self._load(service), self._crowd_of(service)
+        return (load.waiting or 0.0 if load else 0.0) + (here.waiting if here else 0) >= most
+
+    def _crowd_of(self, service: str) -> Crowd | None:
+        guard = self._guards.get(service)
+        return guard.backend.crowd if guard is not None and isinstance(guard.backend, AdmittedBackend) else None
 
     @property
     def connections(self) -> int:
@@ -127,7 +140,7 @@ class Hub:
         guards: dict[str, Guard] = {}
         for name, service in config.services.items():
             old = self._guards.get(name)
-            backend = backends.get(name) or self._http(name, service, old)
+            backend = backends.get(name) or self._http(name, service, old, config)
             if old is not None and old.backend is backend and config.resilience == self._resilience:
                 guards[name] = old
             else:
@@ -135,11 +148,14 @@ class Hub:
         self._guards, self._resilience = guards, config.resilience
         self._bounds = {name: service.max_waiting for name, service in config.services.items() if service.max_waiting is not None}
 
-    def _http(self, name: str, service: Service, old: Guard | None) -> Backend:
+    def _http(self, name: str, service: Service, old: Guard | None, config: Config) -> Backend:
         if service.dialect == "recorded":
             raise ConfigError(f"services.{name} is recorded, but nothing plays it back here. Give it `recordings`.")
-        if old is not None and isinstance(old.backend, HttpBackend) and old.backend.serves(service, key_of(service, self._environ)):
+        places = places_of(service, config.local, config.server.workers)
+        if old is not None and isinstance(old.backend, HttpBackend) and old.backend.serves(service, key_of(service, self._environ), places):
             return old.backend
+        if places is not None:
+            return AdmittedBackend(name, service, places, clock=self._clock, environ=self._environ, resolve=self._resolve)
         return HttpBackend(name, service, clock=self._clock, environ=self._environ, resolve=self._resolve)
 
 
