@@ -41,6 +41,11 @@ class Fault:
     retried: bool = False  # safe to send again
     settings: Mapping[str, int | float] = field(default_factory=dict)  # of the service's row
 
+    @property
+    def hangs(self) -> bool:
+        """Only the deadline ends it."""
+        return UpstreamTimeout in (self.whole, self.stream) or self.script is play.refuse_and_hang
+
 
 def _broken(script: Script, **settings: int | float) -> Fault:
     return Fault(UpstreamBroken, UpstreamBroken, script, settings=settings)
