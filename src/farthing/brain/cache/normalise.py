@@ -9,14 +9,12 @@ costs a call; a rule that is missing costs trust. Only the spelling of English i
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
 import msgspec
-import re2  # pyright: ignore[reportMissingTypeStubs]
 
+from farthing.brain.reading.patterns import Pattern, compile_pattern
 from farthing.config import CacheSlot
-from farthing.core.errors import ConfigError
 
 MOST_CHARS = 500
 
@@ -88,7 +86,7 @@ class Slots:
     """Questions that the operator knows by name. The first row whose pattern matches the whole question names it."""
 
     def __init__(self, rows: Sequence[CacheSlot]) -> None:
-        self._rows = tuple((row.key, frozenset(row.endpoints), tuple(_compiled(row, pattern) for pattern in row.patterns)) for row in rows)
+        self._rows = tuple((row.key, frozenset(row.endpoints), tuple(_compiled(row))) for row in rows)
 
     def __bool__(self) -> bool:
         return bool(self._rows)
@@ -115,17 +113,5 @@ class Spelling(msgspec.Struct, frozen=True):
         return b"\1slot\0" + self.slot.encode() if self.slot is not None else b"\1words\0" + self.text.encode()
 
 
-def _compiled(row: CacheSlot, pattern: str) -> Any:
-    """Raises `ConfigError` where RE2 does not take it, or where it names every question."""
-    engine = cast(Any, re2)
-    options = engine.Options()
-    options.case_sensitive, options.log_errors = False, False
-    try:
-        compiled = engine.compile(pattern, options)
-    except engine.error as error:
-        detail = error.args[0]
-        text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
-        raise ConfigError(f"Slot '{row.key}' of `cache.slots`: RE2 does not take the pattern '{pattern}': {text}.") from None
-    if compiled.fullmatch("") is not None:
-        raise ConfigError(f"Slot '{row.key}' of `cache.slots`: the pattern '{pattern}' matches the empty question. Make it ask for a word at least.")
-    return compiled
+def _compiled(row: CacheSlot) -> Iterator[Pattern]:
+    return (compile_pattern(pattern, f"Slot '{row.key}' of `cache.slots`", case_sensitive=False) for pattern in row.patterns)

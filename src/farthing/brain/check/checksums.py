@@ -1,6 +1,6 @@
 """Checksums: is a number that looks like a card, an account or an address really one? Each names the part that is, or `None`."""
 
-from farthing.brain.check.spans import Match, Span
+from farthing.brain.reading.patterns import Match, Span
 
 _CARD_DIGITS = range(13, 20)
 _CARD_STARTS = "23456"  # the industries that issue payment cards

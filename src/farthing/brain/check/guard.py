@@ -11,7 +11,8 @@ import msgspec
 from farthing.brain.check.base import GuardVerdict
 from farthing.brain.check.disguise import without_surrogates
 from farthing.brain.check.redact import redact_counted
-from farthing.brain.check.spans import Pattern, apart, compile_pattern, find_spans, matches, replace
+from farthing.brain.check.spans import apart, find_spans, matches, replace
+from farthing.brain.reading.patterns import Pattern, compile_pattern
 from farthing.config import Guard
 from farthing.wire.patch import patch
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from farthing.brain.check.checksums import card_span, iban_span, ip_span, phone_span, secret_span
 from farthing.brain.check.disguise import without_surrogates
-from farthing.brain.check.spans import Named, Narrow, Pattern, apart, compile_pattern, find_spans, matches, replace
+from farthing.brain.check.spans import Named, Narrow, apart, find_spans, matches, replace
+from farthing.brain.reading.patterns import Pattern, compile_pattern
 
 # The first row that fits at a place wins.
 ROWS: tuple[tuple[str, str], ...] = (

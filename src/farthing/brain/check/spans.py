@@ -1,55 +1,17 @@
 """Spans: where a pattern matches a text, disguised or not, in places of the original."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, cast
-
-import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from farthing.brain.check.disguise import Mapped, latin, plain, views, without_surrogates
-from farthing.core.errors import ConfigError
+from farthing.brain.reading.patterns import Match, Pattern, Span
 
-Span = tuple[int, int]
 Named = tuple[int, int, str]
-
-
-class Match(Protocol):
-    """What we use of an RE2 match."""
-
-    lastgroup: str | None
-
-    def span(self) -> Span: ...
-    def group(self) -> str: ...
-
-
-class Pattern(Protocol):
-    """What we use of an RE2 pattern."""
-
-    def search(self, text: str) -> Match | None: ...
-    def finditer(self, text: str) -> Iterator[Match]: ...
-
-
 Narrow = Callable[[Match], Span | None]
 
 
 def whole(match: Match) -> Span | None:
     """All of a match counts."""
     return match.span()
-
-
-def compile_pattern(pattern: str, owner: str) -> Pattern:
-    """Raises `ConfigError` naming `owner` when RE2 does not take it, or when it matches the empty text."""
-    engine = cast(Any, re2)
-    options = engine.Options()
-    options.log_errors = False
-    try:
-        compiled = cast(Pattern, engine.compile(pattern, options))
-    except engine.error as error:
-        detail = error.args[0]
-        text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
-        raise ConfigError(f"{owner}: RE2 does not take the pattern: {text}. RE2 has no look-around and no back-references.") from None
-    if compiled.search("") is not None:
-        raise ConfigError(f"{owner}: the pattern matches the empty text, and so every text. Make it ask for at least one character.")
-    return compiled
 
 
 def matches(pattern: Pattern, text: str) -> bool:

@@ -7,9 +7,9 @@ from typing import Any, cast
 import msgspec
 
 from farthing.brain.check.schema import check_schema
-from farthing.brain.check.spans import Pattern, compile_pattern
 from farthing.brain.flows.names import fill, names_in
 from farthing.brain.flows.place import Place, place_mistakes, place_of
+from farthing.brain.reading.patterns import Pattern, compile_pattern
 from farthing.config.flows import Flow, FlowStep
 from farthing.core.errors import ConfigError, FarthingError
 

@@ -1,1 +1,4 @@
-"""What levers read in a text: where its sentences end, and the words that it is found by. Below the levers, which do not import each other. Pure."""
+"""What levers read in a text: where its sentences end, the words that it is found by, an operator's patterns.
+
+Below the levers, which do not import each other. Pure.
+"""
