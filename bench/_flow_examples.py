@@ -1,7 +1,10 @@
 """The examples of `examples/flows`: each as a flow, and as the plain agent that it stands in for, on the same recorded answers.
 
-The answers were written down by hand, not drawn from a model: they say what is asked of whom and what that weighs, not how well a model answers. The
-agent is the usual loop: the whole conversation goes to the model at every turn, it replies with a tool to call or with the answer. Both sides go
+`NAME.recordings.jsonl` holds the answers of both sides, one line a model call, in the gateway's own format for recordings; `examples/record.py`
+writes it. Each line says where it comes from: a model and a day, or "by hand". Those that come with Farthing were written by hand (the `agent` and
+`flow` of a case), because no model could be reached where they were made: they say what is asked of whom and what that weighs, not how well a model
+answers, and their times are an assumption.
+The agent is the usual loop: the whole conversation goes to the model at every turn, it replies with a tool to call or with the answer. Both sides go
 through the gateway's own journey, cache off, to the same cheap model, and are graded by the same words. Documents are looked up for real: they are
 taken into a store, embedded and searched as by `farthing docs add` and `serve`; `finds` of a case must be in what the model is shown. The time of
 that (15 ms) is not on the frozen clock.
@@ -9,7 +12,7 @@ that (15 ms) is not on the frozen clock.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +27,8 @@ from farthing.brain.cache import CacheLever
 from farthing.brain.flow import journey
 from farthing.brain.flows import FlowResult, Plans, Tools, run_flow
 from farthing.brain.house import House
-from farthing.config import Config, Store
-from farthing.core.call import Call
+from farthing.config import Config, Service, Store
+from farthing.core.call import Call, Reply
 from farthing.core.clock import FrozenClock
 from farthing.core.exchange import Exchange, Target
 from farthing.core.request import Dialect, Inbound, Principal
@@ -33,6 +36,9 @@ from farthing.core.web import WebReply, WebRequest
 from farthing.lab.ingest.opened import open_retriever
 from farthing.lab.ingest.run import Ingest
 from farthing.models.embed import shipped
+from farthing.models.recorded import RecordedBackend
+from farthing.models.recorder import Asked
+from farthing.models.recordings import Recording
 from farthing.models.tokens import TokenCounter
 from farthing.settings import load
 from farthing.stores.sqlite.documents import Documents
@@ -40,7 +46,8 @@ from farthing.wire.peek import peek
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "flows"
 NAMES = ("faq", "form", "triage")
-FIRST_TOKEN_S, PER_TOKEN_S = 0.4, 0.012  # an assumption, the same for both sides
+FIRST_TOKEN_S, PER_TOKEN_S = 0.4, 0.012  # of answers by hand: an assumption, the same for both sides
+MOST_TURNS = 8  # of an agent that finds no end
 MODEL = "gpt-4o-mini"
 TOOLS = "You are a helpful agent of a shop. Reply with CALL and a tool, or with ANSWER and the answer. Tools: {}."
 AGENT_TOOLS = {
@@ -51,7 +58,7 @@ AGENT_TOOLS = {
 
 
 class Case(msgspec.Struct):
-    """One line of a cases file. `agent` and `flow` are what the model says, call by call; `expect` are words of a right answer."""
+    """One line of a cases file. `expect` are words of a right answer; `agent` and `flow`, by hand, what a model might say, call by call."""
 
     text: str
     agent: list[str]
@@ -95,25 +102,8 @@ class _Reply:
     def close(self) -> None: ...
 
 
-class Recorded:
-    """Fulfils `ports.Models`: says the recorded answers in order, and takes its time on the frozen clock. A call too many is an error."""
-
-    def __init__(self, said: list[str], clock: FrozenClock, tokens: TokenCounter) -> None:
-        self._said, self._clock, self._tokens = list(said), clock, tokens
-        self.weights: list[tuple[int, int]] = []
-        self.shown = ""
-
-    async def send(self, call: Call) -> _Reply:
-        text = self._said.pop(0)
-        asked = json.loads(call.body)["messages"]
-        self.shown += "\n".join(turn["content"] for turn in asked)
-        weight = sum(self._tokens.count(turn["content"], MODEL) + 4 for turn in asked) + 3, self._tokens.count(text, MODEL)
-        self.weights.append(weight)
-        self._clock.advance(FIRST_TOKEN_S + PER_TOKEN_S * weight[1])
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": weight[0], "completion_tokens": weight[1], "total_tokens": sum(weight)}
-        answer = {"id": "c", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice], "usage": usage}
-        return _Reply(json.dumps(answer).encode())
+class Lone:
+    """What else `ports.Models` wants to know of the one service that there is."""
 
     def dialects(self, service: str) -> frozenset[Dialect]:
         del service
@@ -127,9 +117,68 @@ class Recorded:
         del target
         return True
 
+
+class ByHand(Lone):
+    """Says the given answers in order, and takes its time on the frozen clock. A call too many is an error."""
+
+    def __init__(self, said: list[str], clock: FrozenClock, tokens: TokenCounter) -> None:
+        self._said, self._clock, self._tokens = list(said), clock, tokens
+
+    async def send(self, call: Call) -> _Reply:
+        text = self._said.pop(0)
+        asked = json.loads(call.body)["messages"]
+        weight = sum(self._tokens.count(turn["content"], MODEL) + 4 for turn in asked) + 3, self._tokens.count(text, MODEL)
+        self._clock.advance(FIRST_TOKEN_S + PER_TOKEN_S * weight[1])
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": weight[0], "completion_tokens": weight[1], "total_tokens": sum(weight)}
+        answer = {"id": "c", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice], "usage": usage}
+        return _Reply(json.dumps(answer).encode())
+
     @property
     def left(self) -> int:
         return len(self._said)
+
+
+class Played(Lone):
+    """The recorded answers of one example, in their recorded time."""
+
+    def __init__(self, name: str, clock: FrozenClock, tokens: TokenCounter, path: Path | None = None) -> None:
+        service = Service(dialect="recorded", recordings=(str(path or recordings(name)),), playback="timed")
+
+        async def pause(seconds: float) -> None:
+            clock.advance(seconds)
+
+        self._backend = RecordedBackend(service, clock=clock, tokens=tokens, pause=pause)
+
+    async def send(self, call: Call) -> Reply:
+        return await self._backend.send(call)
+
+
+class Watched(Lone):
+    """Fulfils `ports.Models` by another that does, and keeps what was shown and what it weighed."""
+
+    def __init__(self, models: Asked) -> None:
+        self._models = models
+        self.weights: list[tuple[int, int]] = []
+        self.shown = ""
+
+    async def send(self, call: Call) -> Reply:
+        reply = await self._models.send(call)
+        body = await reply.read()
+        self.shown += "\n".join(turn["content"] for turn in json.loads(call.body)["messages"])
+        usage = json.loads(body)["usage"]
+        self.weights.append((usage["prompt_tokens"], usage["completion_tokens"]))
+        return _Reply(body)
+
+
+def recordings(name: str) -> Path:
+    return FOLDER / f"{name}.recordings.jsonl"
+
+
+def sources(name: str) -> list[str]:
+    """Where the recorded answers of an example come from."""
+    lines = recordings(name).read_text().splitlines()
+    return sorted({msgspec.json.decode(line, type=Recording).source or "unknown" for line in lines})
 
 
 def cases(name: str) -> Iterator[Case]:
@@ -161,14 +210,17 @@ def with_documents(name: str, config: Config) -> Config:
     return msgspec.structs.replace(config, store=Store(path=f"{_store(name).name}/documents.db"))
 
 
-class Stage:
-    """One configuration with recorded answers in place of services."""
+MakeModels = Callable[[FrozenClock, TokenCounter], Asked]
 
-    def __init__(self, name: str, case: Case, said: list[str], tokens: TokenCounter) -> None:
+
+class Stage:
+    """One configuration with recorded answers, or what answers in their place, instead of services."""
+
+    def __init__(self, name: str, case: Case, tokens: TokenCounter, models: MakeModels | None = None) -> None:
         self.name, self.case = name, case
         self.clock = FrozenClock()
         config = configuration(name)
-        self.models = Recorded(said, self.clock, tokens)
+        self.models = Watched(Played(name, self.clock, tokens) if models is None else models(self.clock, tokens))
         self.book = FakeBook([])
         self.retriever = open_retriever(with_documents(name, config), tokens) if config.flows[name].collection else None
         cache = CacheLever(config.cache)
@@ -191,15 +243,14 @@ class Stage:
 
     def side(self, answer: str, since_s: float) -> Side:
         paid = sum(row.cost_picousd or 0 for row in self.book.rows)
-        assert self.models.left == 0, "fewer calls than recorded"
         if self.retriever is not None:
             self.retriever.close()
         took_s = self.clock.monotonic() - since_s
         return Side(answer, len(self.models.weights), Decimal(paid) / 10**12, took_s, self.models.weights, self.models.shown)
 
 
-async def as_flow(name: str, case: Case, tokens: TokenCounter) -> tuple[Side, FlowResult]:
-    stage = Stage(name, case, case.flow, tokens)
+async def as_flow(name: str, case: Case, tokens: TokenCounter, models: MakeModels | None = None) -> tuple[Side, FlowResult]:
+    stage = Stage(name, case, tokens, models)
     plan = Plans(stage.config.flows).get(name)
     assert plan is not None
     x = stage.exchange({"model": f"flow/{name}", "messages": [{"role": "user", "content": case.text}]}, 0)
@@ -208,24 +259,31 @@ async def as_flow(name: str, case: Case, tokens: TokenCounter) -> tuple[Side, Fl
     return stage.side(result.answer or "", since_s), result
 
 
-async def as_agent(name: str, case: Case, tokens: TokenCounter) -> Side:
+async def as_agent(name: str, case: Case, tokens: TokenCounter, models: MakeModels | None = None) -> Side:
     """The loop that frameworks run: ask, do what was said, ask again with all that was said before."""
-    stage = Stage(name, case, case.agent, tokens)
+    stage = Stage(name, case, tokens, models)
     turns = [{"role": "system", "content": TOOLS.format(AGENT_TOOLS[name])}, {"role": "user", "content": f"{case.text} {case.input or ''}".strip()}]
     since_s, said = stage.clock.monotonic(), ""
-    for number in range(len(case.agent)):
+    for number in range(MOST_TURNS):
         caller = FakeCaller([])
         await journey(stage.exchange({"model": MODEL, "messages": turns, "temperature": 0}, number), stage.house, caller)
-        said = json.loads(caller.body)["choices"][0]["message"]["content"]
-        if said.startswith("ANSWER "):
+        said = _content(caller.body)
+        if not said.startswith("CALL "):
             break
         turns += [{"role": "assistant", "content": said}, {"role": "user", "content": f"RESULT {_tool(stage, said)}"}]
     return stage.side(said.removeprefix("ANSWER "), since_s)
 
 
+def _content(body: bytes) -> str:
+    answer = json.loads(body)
+    if "choices" not in answer:
+        raise RuntimeError(answer["error"]["message"])
+    return answer["choices"][0]["message"]["content"]
+
+
 def _tool(stage: Stage, said: str) -> str:
     """What the agent's tools say: the same documents and records that the flow has."""
-    _, tool, words = said.split(" ", 2)
+    _, tool, words = [*said.split(" ", 2), ""][:3]
     if tool == "open":
         path = FOLDER / f"{stage.name}.docs" / f"{words}.md"
         return path.read_text() if path.is_file() else "We are open from 9 to 17, Monday to Friday."

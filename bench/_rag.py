@@ -6,6 +6,7 @@ import re
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from _harness import ROOT
 from farthing.brain.reading.sentences import sentence_spans
 from farthing.brain.retrieve.base import Passage
 from farthing.brain.retrieve.dense import to_bytes
+from farthing.brain.retrieve.expand import Expander, Rule, Wordings
 from farthing.brain.retrieve.finder import Finder
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import sequence
 from farthing.brain.retrieve.rank import Ranker
+from farthing.brain.retrieve.wordings import wordings
 
 DATA = ROOT.parent / "shared" / "data" / "rag"
 CACHE = Path(os.environ.get("FARTHING_BENCH_CACHE", Path(tempfile.gettempdir()) / "retrieve"))
@@ -55,7 +58,7 @@ class Shelf:
         return {number: self.held[number] for number in ids if number < len(self.held)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RagSet:
     name: str
     shelf: Shelf
@@ -63,8 +66,16 @@ class RagSet:
     names: list[str]  # of each passage, as `gold` has them
     vectors: np.ndarray
 
-    def finder(self, ranker: Ranker) -> Finder:
-        return Finder(self.index, self.shelf, ranker)
+    def finder(self, ranker: Ranker, expand: tuple[Rule, ...] = ()) -> Finder:
+        """`expand`: with other words for what is asked, by these rules; what the passages give two names is learned from them as at an ingest."""
+        return Finder(self.index, self.shelf, ranker, Expander(expand, (), self.named if expand else None))
+
+    @cached_property
+    def named(self) -> Wordings:
+        found = Wordings()
+        for passage in self.shelf.held:
+            found.put(passage.id, wordings([passage.text]))
+        return found
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

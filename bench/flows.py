@@ -1,7 +1,8 @@
 """The three examples beside the plain agents that they stand in for: `python bench/flows.py`. Recorded answers, no network, no key.
 
-What is measured: calls, tokens, cost at list prices, and time at an assumed pace of the model. What is not: how well a model answers; the recorded
-answers of both sides are right by the same grading, and were written by hand (see `_flow_examples.py`).
+What is measured: calls, tokens, cost at list prices, and time at the recorded pace of the model. The table says where the recorded answers come from.
+Those that come with Farthing were written by hand, right by the same grading on both sides, at an assumed pace (see `_flow_examples.py`): with them
+how well a model answers is not measured. `python examples/record.py` puts a model's own in their place.
 """
 
 import sys
@@ -12,7 +13,7 @@ from statistics import mean
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench._flow_examples import FIRST_TOKEN_S, NAMES, PER_TOKEN_S, Case, Side, compare  # noqa: E402
+from bench._flow_examples import NAMES, Case, Side, compare, sources  # noqa: E402
 from bench._harness import Figure, print_table, save  # noqa: E402
 
 
@@ -51,7 +52,8 @@ def main() -> None:
         lines += figures(name, found)
         raw[name] = usual_calls(found)
     save("flows", lines, raw)
-    print_table(f"Flows beside plain agents; time at {FIRST_TOKEN_S} s to the first token and {PER_TOKEN_S} s for each", lines)
+    told = ", ".join(dict.fromkeys(source for name in NAMES for source in sources(name)))
+    print_table(f"Flows beside plain agents; answers and their times: {told}", lines)
     for name, calls in raw.items():
         print(f"  {name}: the agent's calls, for `replaces`: {calls}")
 

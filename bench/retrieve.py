@@ -1,6 +1,6 @@
 """Retrieval: how well it ranks, how many answers survive a token budget, what sentence extraction keeps, and how fast it is.
 
-    python bench/retrieve.py [--only ndcg,answers,extract,skip,speed] [--questions 1000]
+    python bench/retrieve.py [--only ndcg,expand,answers,extract,skip,speed] [--questions 1000]
 
 Baselines are measured in the same run. Nothing is learned from a question that it is reported on: what ships is learned from nq_oracle and
 xquad_en without the questions that are measured, and from hotpot500, where figures come from a ranker that saw the other two sets only (for
@@ -22,6 +22,7 @@ import numpy as np
 import _learn
 import _rag
 import _talk
+from _expand import expansion
 from _harness import ROOT, Figure, print_table, save
 from _rag import ASKED, LEARN, MIXED, Asked, RagSet
 from farthing.brain.retrieve import features
@@ -381,7 +382,7 @@ def ingest() -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="ndcg,answers,extract,skip,speed", help="parts, comma-separated")
+    parser.add_argument("--only", default="ndcg,expand,answers,extract,skip,speed", help="parts, comma-separated")
     parser.add_argument("--questions", type=int, default=1000, help="most questions of a set")
     parser.add_argument("--chunks", type=int, default=100_000, help="size of the index that is timed")
     parser.add_argument("--write", action="store_true", help="learn the shipped numbers anew and write src/farthing/data/retrieve.json")
@@ -395,6 +396,7 @@ def main() -> None:
         SHIPPED.write_text(json.dumps({"learned_from": list(LEARN), "passage": passage, "sentence": sentence}, indent=1) + "\n")
     parts: dict[str, Callable[[], list[Figure]]] = {
         "ndcg": lambda: ranking(learned, wanted.questions),
+        "expand": lambda: expansion(learned, wanted.questions),
         "answers": lambda: answers(learned, wanted.questions),
         "extract": lambda: extraction(learned, wanted.questions),
         "skip": skip,

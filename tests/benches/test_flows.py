@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from bench._flow_examples import NAMES, Case, as_flow, cases, compare, configuration
+from bench._flow_examples import NAMES, ByHand, Case, as_flow, cases, compare, configuration, sources
 from bench.flows import figures, usual_calls
 
 from farthing.models.tokens import TokenCounter
@@ -23,9 +23,13 @@ def test_what_they_say_they_replace_is_what_the_agent_was_measured_at(name: str)
     assert said == [(call["input_tokens"], call["output_tokens"]) for call in usual_calls(compare(name))]
 
 
+def test_recorded_answers_say_where_they_come_from() -> None:
+    assert all("unknown" not in sources(name) for name in NAMES)
+
+
 def test_a_wrong_answer_is_graded_as_one() -> None:
     case = Case("How long do I have to return shoes?", [], ["A fortnight."], ["30 days"])
-    side, _ = asyncio.run(as_flow("faq", case, TokenCounter()))
+    side, _ = asyncio.run(as_flow("faq", case, TokenCounter(), lambda clock, tokens: ByHand(case.flow, clock, tokens)))
     assert not side.right(case)
 
 

@@ -127,6 +127,7 @@ class Running:
 
             check_collections(config)
             self.retriever = self.retriever or open_retriever(config, self.tokens)
+            self.retriever.adopt(config.retrieve)
         return build_house(
             config,
             clock=self._clock,

@@ -122,7 +122,8 @@ def note_text(trip: Trip) -> None:
         return
     with suppress(FarthingError):
         answer = trip.outlet.answer()
-        x.answer_text = None if answer is None else answer.text
+        if answer is not None:
+            x.answer_text, x.answer_calls = answer.text, answer.tool_calls
 
 
 def stream_headers(x: Exchange) -> Headers:

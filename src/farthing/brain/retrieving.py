@@ -105,7 +105,8 @@ async def _retrieve(trip: Trip) -> None:
         trip.flight.sources = found.sources
     tokens = house.tokens.count(block, inbound.peek.model)
     saved = found.usual_tokens - found.tokens
-    reason = f"{found.tokens} tokens of {len(found.sources)} documents from '{collection}'; the best 20 chunks whole are {found.usual_tokens}"
+    also = f"; looked for {', '.join(one.also for one in found.also[:5])} as well" if found.also else ""
+    reason = f"{found.tokens} tokens of {len(found.sources)} documents from '{collection}'; the best 20 chunks whole are {found.usual_tokens}{also}"
     x.decisions.append(Decision("retrieve", "sent" if found.excerpts else "nothing", reason, saved_tokens=saved))
     if saved:
         x.effects.append(Effect("retrieve", input_tokens=saved))

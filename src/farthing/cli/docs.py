@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from farthing import config as settings
-    from farthing.lab.ingest.librarian import Librarian
+    from farthing.lab.ingest.librarian import Librarian, Sought
     from farthing.lab.ingest.run import Progress, Report
 
 app = typer.Typer(help="Documents for answers: add, list, remove, search, reindex.", no_args_is_help=True, rich_markup_mode=None)
@@ -138,6 +138,7 @@ def search(
     tenant: OfTenant = "default",
     budget: Annotated[int | None, typer.Option(min=1, help="Most tokens to send; default: retrieve.budget_tokens.")] = None,
     model: Annotated[str, typer.Option(help="Whose tokens count.")] = "gpt-4o",
+    explain: Annotated[bool, typer.Option("--explain", help="Show what was looked for by words, and why.")] = False,
     json: AsJson = False,
     config: ConfigPath = None,
     store: StorePath = None,
@@ -158,6 +159,8 @@ def search(
     if json:
         _echo_json(msgspec.to_builtins(found) | {"took_ms": took_ms})
         return
+    if explain:
+        typer.echo(_explained(found.sought), err=True)
     for one in found.excerpts:
         typer.echo(f"[{one.source}] {one.heading}  ({one.tokens} tokens)\n{one.text}\n")
     typer.echo(f"{found.tokens} tokens of {found.sources} documents; the best 20 chunks whole are {found.top_20_tokens}; {took_ms:.0f} ms", err=True)
@@ -165,6 +168,12 @@ def search(
         typer.echo(f"The budget holds nothing of what was found; the shortest takes {found.least_tokens} tokens.", err=True)
     for source in found.suspicious:
         typer.echo(f"{source} has text that reads like instructions to a model; it is sent as data.", err=True)
+
+
+def _explained(sought: "Sequence[Sought]") -> str:
+    own = ", ".join(f"{one.words} ({one.weight:g})" for one in sought if one.instead_of is None)
+    others = [f"  {one.words} ({one.weight:g}) for {one.instead_of}: {one.rule}" for one in sought if one.instead_of is not None]
+    return "\n".join([f"by words: {own or 'nothing'}", *others, ""])
 
 
 def _addresses(urls: Path | None) -> list[str]:

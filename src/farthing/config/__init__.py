@@ -20,7 +20,7 @@ from farthing.config.services import Model, Resilience, Service, Tiers
 from farthing.config.serving import Log, Server, Store, Telemetry
 from farthing.config.table import Table as _Table
 from farthing.config.table import key as _key
-from farthing.config.tokens import Diet, Lossy, Output, Retrieve
+from farthing.config.tokens import Diet, Expansion, Lossy, Output, Retrieve, Synonyms
 
 __all__ = [
     "Arm",
@@ -33,6 +33,7 @@ __all__ = [
     "Config",
     "Diet",
     "Endpoint",
+    "Expansion",
     "Experiment",
     "FewShot",
     "FewShotExample",
@@ -59,6 +60,7 @@ __all__ = [
     "Server",
     "Service",
     "Store",
+    "Synonyms",
     "Telemetry",
     "Tiers",
 ]

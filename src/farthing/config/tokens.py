@@ -37,6 +37,16 @@ class Lossy(_Table, frozen=True):
     summarize: Annotated[bool, _key("history: a summary by the cheap model in place of what is left out, where that pays.")] = False
 
 
+Expansion = Literal["synonyms", "acronyms", "compounds", "spellings", "plurals"]
+
+
+class Synonyms(_Table, frozen=True):
+    """Names for the same thing, for the search by words: any of them finds the others."""
+
+    words: Annotated[tuple[str, ...], _key('Words or phrases: ["VPN", "virtual private network"].', min_length=2)]
+    collections: Annotated[tuple[str, ...] | None, _key("Collections that this holds for; unset: all.")] = None
+
+
 class Retrieve(_Table, frozen=True):
     """Documents: how they are cut, and how much of them is sent."""
 
@@ -45,6 +55,13 @@ class Retrieve(_Table, frozen=True):
     max_file_mb: Annotated[float, _key("Larger files are not taken in.", gt=0)] = 32.0
     parse_cpu_s: Annotated[int, _key("Processor time that reading one file may take.", ge=1)] = 60
     budget_tokens: Annotated[int, _key("Most tokens of documents in one prompt.", ge=32)] = 700
+    expand: Annotated[
+        tuple[Expansion, ...],
+        _key(
+            "Other words for what a question says, for the search by words: your synonyms; what the documents themselves give two names; spellings."
+        ),
+    ] = ("synonyms", "acronyms", "compounds", "spellings", "plurals")
+    synonyms: Annotated[tuple[Synonyms, ...], _key("Your own rows of words that mean the same.")] = ()
     rewrite: Annotated[bool, _key("Have the cheap tier write a conversation's last question as one that stands alone; a call more.")] = False
     rerank: Annotated[str | None, _key("Hosted reranker as service/model, asked at BASE_URL/rerank; unset: the local ranking alone.")] = None
     rerank_usd: Annotated[NotNegative | None, _key("What one call to it costs; unset: unknown, and so is the cost of what it was asked for.")] = None

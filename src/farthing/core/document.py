@@ -1,5 +1,7 @@
 """Documents and their chunks, as they are stored."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -21,6 +23,14 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     terms: bytes  # uint32, little endian: numbers of its terms, 0 after each sentence
     vector: bytes = b""  # int8: direction of the whole
     sentences: bytes = b""  # int8: directions of its sentences, one after the other
+
+
+class Wording(msgspec.Struct, frozen=True, gc=False):
+    """Two ways in which a document says the same: "VPN" and "virtual private network", "email" and "e-mail"."""
+
+    kind: Literal["acronym", "compound"]
+    short: str
+    long: str
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):

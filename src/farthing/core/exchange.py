@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from farthing.core.account import Account, Effect
+from farthing.core.conversation import ToolCall
 from farthing.core.decision import Decision
 from farthing.core.request import Inbound
 from farthing.core.usage import Usage
@@ -123,4 +124,5 @@ class Exchange(msgspec.Struct):
     retrieval_s: float | None = None
     sources: tuple[str, ...] = ()  # "document@version"
     answer_text: str | None = None  # only kept where a lever or the config needs it
+    answer_calls: tuple[ToolCall, ...] = ()  # with it
     reply_headers: list[tuple[bytes, bytes]] = []  # what the caller's reply carries besides its body's own

@@ -93,7 +93,7 @@ class RecordedBackend:
             raise UnsupportedFeature(f"Recordings hold chat answers, not {call.dialect.value}. Name a model of another service.", param="model")
         asked = recorded_chat.read(call.body)
         recordings = await self._opened()
-        recording = recordings.find(call.model, asked.system, asked.prompt)
+        recording = recordings.find(call.model, asked.system, asked.prompt, asked.before)
         if recording is None:
             raise RecordedAnswerMissing(self._missing(call.model, asked, recordings))
         told = self._told(call, asked, recording)

@@ -51,6 +51,13 @@ class Asked(msgspec.Struct, frozen=True):
         return "\n".join(message.text for message in self.messages if message.role in ("system", "developer"))
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """Texts of the turns between system prompt and the last user turn."""
+        turns = [message for message in self.messages if message.role not in ("system", "developer")]
+        last = max((place for place, message in enumerate(turns) if message.role == "user"), default=0)
+        return tuple(message.text for message in turns[:last])
+
+    @property
     def most_tokens(self) -> int | None:
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 

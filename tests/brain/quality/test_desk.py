@@ -206,7 +206,8 @@ def test_a_drain_lets_what_waits_go_and_cuts_off_what_runs() -> None:
     [
         ({}, {"no_store": True}),
         ({"n": 2}, {}),
-        ({"tools": [{"type": "function", "function": {"name": "pay", "parameters": {}}}]}, {}),
+        ({"tools": [{"type": "web_search"}]}, {}),
+        ({"web_search_options": {}}, {}),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]}, {}),
         ({"model": "small"}, {}),
     ],

@@ -116,3 +116,17 @@ def test_an_unknown_collection_names_those_that_are_there(librarian: Librarian) 
 def test_one_that_is_stopping_begins_no_further_document(librarian: Librarian) -> None:
     librarian.stopping = True
     assert librarian.add("acme", "faq", [given("c.md", b"Kiwis.", most_bytes=99)]).added == 0
+
+
+def test_a_search_says_what_was_looked_for_and_why(store: config.Store) -> None:
+    named = hired(store, Embedder(), synonyms=(config.Synonyms(words=("verdant", "green")),))
+    named.add("acme", "faq", [given("a.md", b"# Pears\n\nPears (all of them) are green.", most_bytes=99)])
+    found = named.search("acme", "faq", "which pears are verdant", tokens=Words())
+    assert [(one.words, one.instead_of, one.rule) for one in found.sought] == [
+        ("pear", None, None),
+        ("verdant", None, None),
+        ("green", "verdant", "synonyms"),
+    ]
+    own, other = found.sought[1].weight, found.sought[2].weight
+    assert 0 < other < own
+    named.close()

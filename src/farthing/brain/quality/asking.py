@@ -14,11 +14,11 @@ from farthing.brain.ports import CatalogPort, Models, Prices, Tokens
 from farthing.brain.quality import judging
 from farthing.config import Config
 from farthing.core.call import Call
-from farthing.core.conversation import Answer
+from farthing.core.conversation import Answer, Part, Text, ToolCall, ToolResult
 from farthing.core.errors import GuardrailBlocked, Upstream, UpstreamRefused
 from farthing.core.exchange import Target
 from farthing.core.money import ZERO_USD
-from farthing.core.request import Dialect, Inbound
+from farthing.core.request import Dialect, Inbound, Peek, Turn
 from farthing.core.usage import Rate, Usage
 from farthing.wire.dialects import LANGUAGES, translate_request
 from farthing.wire.patch import patch
@@ -36,6 +36,28 @@ class Tools(msgspec.Struct, frozen=True):
     prices: Prices
     guardrails: Guardrails
     judge: Target
+
+
+def told(inbound: Inbound) -> Peek:
+    """The request as a judge can follow it: where tools were at work, with what was called and what came back, in every dialect."""
+    if not inbound.peek.has_tools or inbound.dialect not in LANGUAGES:
+        return inbound.peek
+    said = LANGUAGES[inbound.dialect].parse_request(inbound.body)
+    turns = [Turn("system", text) for text in said.system]
+    turns += [Turn(message.role, "\n".join(_part(part) for part in message.parts)) for message in said.messages]
+    return msgspec.structs.replace(inbound.peek, turns=tuple(turns))
+
+
+def _part(part: Part) -> str:
+    match part:
+        case Text():
+            return part.text
+        case ToolCall():
+            return f"[calls {part.name}: {part.arguments}]"
+        case ToolResult():
+            return f"[result: {' '.join(one.text for one in part.content if isinstance(one, Text))}]"
+        case _:
+            return ""
 
 
 class Bill:
@@ -89,7 +111,7 @@ class Asker:
     async def reading(self, inbound: Inbound, first: str, second: str, bill: Bill, *, deadline_s: float) -> judging.Reading | None:
         """The judge's grades of two answers in this order; `None` when it gave none."""
         judge = self._tools.judge
-        text = self._clean(judging.prompt(inbound.request_id, inbound.peek, first, second))
+        text = self._clean(judging.prompt(inbound.request_id, told(inbound), first, second))
         try:
             answer = await self._grade(text, inbound.request_id, bill, deadline_s)
         except UpstreamRefused as refusal:

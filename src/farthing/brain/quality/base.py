@@ -2,8 +2,8 @@
 
 Guarantees: judging begins after the reply and never holds one up; what waits is bounded, and what finds no place, no budget or no time is
 counted; every call is budgeted before it is made and its cost is on a row of `judgements`, charged to the lever under test; a draw and a verdict
-can be repeated. Prompts are held in memory until judged, and nowhere else. Requests of callers who said no-store, with tools,
-media or state at the provider are not judged, nor those of keys bound to models that the judge or the other tier is none of.
+can be repeated. Prompts are held in memory until judged, and nowhere else. Requests of callers who said no-store, with media, state at the provider
+or tools that it runs itself are not judged, nor those of keys bound to models that the judge or the other tier is none of.
 Costs: one look-up a request that is not drawn; a judged answer up to three calls: the expensive tier's answer, and the judge twice.
 Off: leave `quality.judge` unset. (Guardrails, the patterns that block or redact, are another room: brain/check/guard.py.)
 """
@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from farthing.brain.quality.calls import Said
 from farthing.core.account import Saver
 from farthing.core.exchange import Target
 from farthing.core.judgement import Guarded, Judgement, Stance, Turn
@@ -65,7 +66,7 @@ class Case(msgspec.Struct, frozen=True):
     """One answer to be judged, with what it takes to ask the same again."""
 
     inbound: Inbound
-    answer: str
+    answer: Said
     served: Target
     purpose: Purpose
     lever: Saver  # that is charged

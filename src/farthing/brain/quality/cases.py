@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from farthing.brain.ports import CatalogPort
 from farthing.brain.quality.base import Case
+from farthing.brain.quality.calls import Said
 from farthing.core.account import Saver
 from farthing.core.alias import AUTO, is_alias
 from farthing.core.decision import LEFT_OUT
@@ -12,6 +13,7 @@ from farthing.core.exchange import Exchange, Target
 from farthing.core.judgement import Guarded
 from farthing.core.ledger import LedgerRow
 from farthing.core.request import Dialect, Inbound
+from farthing.wire.tools import provider_runs_tools
 
 _REUSED: dict[str, Guarded] = {"exact": "cache", "normalised": "cache", "semantic": "semantic"}
 
@@ -20,7 +22,7 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
     """The case of a request that was drawn; `None` when no lever was at work in it, or it must not be asked again."""
     inbound, served, drawn = x.inbound, x.target, (row.sampled or "").split(",")
     purpose = "shadow" if "shadow" in drawn else "judge"
-    if purpose not in drawn or served is None or row.outcome != "ok" or not x.answer_text or not _may_be_asked(inbound):
+    if purpose not in drawn or served is None or row.outcome != "ok" or not (x.answer_text or x.answer_calls) or not _may_be_asked(inbound):
         return None
     found = _under_test(x, served, row.cache, catalog)
     if found is None:
@@ -33,7 +35,7 @@ def case_of(x: Exchange, row: LedgerRow, catalog: CatalogPort, judge: Target) ->
         return None
     return Case(
         inbound=inbound,
-        answer=x.answer_text,
+        answer=Said(x.answer_text or "", x.answer_calls),
         served=served,
         purpose=purpose,
         lever=lever,
@@ -86,7 +88,8 @@ def _may_be_asked(inbound: Inbound) -> bool:
     peek = inbound.peek
     if inbound.dialect is Dialect.EMBEDDINGS or inbound.no_store or peek.n > 1:
         return False
-    return not (peek.has_tools or peek.has_media or peek.stored_upstream)
+    may_have_tools = peek.has_tools or b"web_search_options" in inbound.body
+    return not (peek.has_media or peek.stored_upstream or (may_have_tools and provider_runs_tools(inbound.dialect, inbound.body)))
 
 
 def _allowed(patterns: tuple[str, ...] | None, target: Target) -> bool:

@@ -13,10 +13,11 @@ from decimal import Decimal
 from farthing.brain.cap.windows import day
 from farthing.brain.check.schema import check_answer
 from farthing.brain.ports import Models, Tokens
+from farthing.brain.quality import calls, judging
 from farthing.brain.quality import floor as floors
-from farthing.brain.quality import judging
 from farthing.brain.quality.asking import Asker, Bill, Tools
 from farthing.brain.quality.base import Case, Dropped, Ear, Learn, Shelf
+from farthing.brain.quality.calls import Said
 from farthing.brain.quality.cases import case_of
 from farthing.brain.quality.judging import Verdict
 from farthing.brain.quality.watch import Watch
@@ -109,11 +110,11 @@ class Desk:
 
     async def _judge(self, case: Case, tools: Tools) -> None:
         asker = Asker(tools, self._models, self._tokens, self._no_temperature)
-        question, judge = asker.question_quote(case.inbound, case.other), asker.judge_quote(case.inbound, case.answer, case.other)
-        if question is None or judge is None:
+        quote = _quote(case, asker)
+        if quote is None:
             self._drop("price_unknown", case)
             return
-        hold = self._hold(tools, question + judge)
+        hold = self._hold(tools, quote)
         opened = self._judgement(case, None, OPEN, hold.amount, None)
         row = await self._shelf.begin(opened, hold)
         if isinstance(row, Refusal):
@@ -148,15 +149,19 @@ class Desk:
             self._watch.refresh()
 
     async def _verdict(self, case: Case, asker: Asker, bill: Bill, deadline_s: float) -> Verdict | None:
-        """Ask the other tier, hold both answers to the schema if there is one, ask the judge twice. `None`: it gave no grades."""
+        """Ask the other tier, hold both answers to the schema if there is one, ask the judge twice. `None`: it gave no grades. Answers that
+        want tools run take no judge: the reference's model is asked a second time."""
         async with asyncio.timeout(deadline_s - self._clock.monotonic()) as limit:
             try:
-                other = await asker.question(case.inbound, case.other, bill, deadline_s=deadline_s)
-                tested, reference = (other.text, case.answer) if case.tested_is_other else (case.answer, other.text)
+                other = Said.of(await asker.question(case.inbound, case.other, bill, deadline_s=deadline_s))
+                tested, reference = (other, case.answer) if case.tested_is_other else (case.answer, other)
                 if (settled := _settled_without(case, tested, reference)) is not None:
                     return settled
-                one = await asker.reading(case.inbound, tested, reference, bill, deadline_s=deadline_s)
-                two = await asker.reading(case.inbound, reference, tested, bill, deadline_s=deadline_s)
+                if tested.calls or reference.calls:
+                    again = await asker.question(case.inbound, _reference(case), bill, deadline_s=deadline_s)
+                    return calls.vote(tested, reference, Said.of(again))
+                one = await asker.reading(case.inbound, tested.text, reference.text, bill, deadline_s=deadline_s)
+                two = await asker.reading(case.inbound, reference.text, tested.text, bill, deadline_s=deadline_s)
             except asyncio.CancelledError:
                 if limit.expired():
                     bill.unknown = bill.unknown or bill.unknown_usd > 0
@@ -202,13 +207,31 @@ class Desk:
             log.error("request %s was not judged: %s", case.inbound.request_id, error.message)
 
 
-def _settled_without(case: Case, tested: str, reference: str) -> Verdict | None:
-    """A verdict that takes no judge: the same words, or one of them breaks the schema of the request."""
+def _reference(case: Case) -> Target:
+    """Who gave the answer that the other one is held against."""
+    return case.served if case.tested_is_other else case.other
+
+
+def _quote(case: Case, asker: Asker) -> Decimal | None:
+    """Most that the case can cost, whichever way it is decided; `None` where a model has no known price."""
+    question, judge = asker.question_quote(case.inbound, case.other), asker.judge_quote(case.inbound, case.answer.text, case.other)
+    if question is None or judge is None:
+        return None
+    if not case.inbound.peek.has_tools:
+        return question + judge
+    again = asker.question_quote(case.inbound, _reference(case))
+    return None if again is None else question + max(judge, again)
+
+
+def _settled_without(case: Case, tested: Said, reference: Said) -> Verdict | None:
+    """A verdict that takes no judge: the same words or calls, or one of them breaks the schema of the request."""
+    if tested.calls or reference.calls:
+        return calls.same(tested, reference)
     schema = case.inbound.peek.answer_schema
     if schema is not None:
-        valid = [check_answer(schema, text, complete=True).ok for text in (tested, reference)]
+        valid = [check_answer(schema, said.text, complete=True).ok for said in (tested, reference)]
         if valid == [False, True]:
             return judging.INVALID
         if valid == [True, False]:
             return judging.REFERENCE_INVALID
-    return judging.TIE if tested.strip() == reference.strip() else None
+    return judging.TIE if tested.text.strip() == reference.text.strip() else None

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from farthing.brain.retrieve.expand import Alternative
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -54,6 +56,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     reranked_s: float | None = None  # what a hosted reranker took; None: none was asked
     rerank_error: str | None = None  # code of its failure: the local ranking holds
     least_tokens: int | None = None  # of what was found, where the budget holds none of it
+    also: tuple[Alternative, ...] = ()  # what was looked for besides the question's own words
     small_talk: bool = False  # nothing was looked for: it is put like small talk, and nothing in the collection is like it
 
     @property

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from farthing.brain.retrieve.index import Candidates, Index, Question
-from farthing.brain.retrieve.lexical import BREAK, Codes, Floats, Rows
+from farthing.brain.retrieve.index import LESS, Candidates, Index, Question
+from farthing.brain.retrieve.lexical import BREAK, Codes, Flags, Floats, Rows
 
 NAMES = ("blend", "fused", "cosine", "best_sentence", "said", "covered", "pairs", "linked")
 SENTENCE_NAMES = (
@@ -33,10 +33,20 @@ class Sentences:
         counts = [int((part == BREAK).sum()) for part in parts]
         self.first = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])  # of each candidate
         self.owner = np.repeat(np.arange(len(rows)), counts)
-        held = self.terms[None, :] == question.terms[:, None] if len(question.terms) else np.zeros((0, len(self.terms)), np.bool_)
-        self.holds = np.logical_or.reduceat(held, self.starts, axis=1) if len(self.starts) else np.zeros((len(held), 0), np.bool_)
+        self.holds = self._held(question.terms)
+        for extra in question.extra:
+            if len(extra.instead_of):
+                there = LESS * self._held(extra.terms).all(axis=0).astype(np.float32)
+                self.holds = self.holds.astype(np.float32)
+                self.holds[extra.instead_of] = np.maximum(self.holds[extra.instead_of], there)
         weights = question.weights / max(float(question.weights.sum()), 1e-9)
         self.said: Floats = (weights @ self.holds).astype(np.float32)
+
+    def _held(self, wanted: Codes) -> "Flags | Floats":
+        """(wanted, sentences): whether each term stands in each."""
+        if not len(wanted) or not len(self.starts):
+            return np.zeros((len(wanted), len(self.starts)), np.bool_)
+        return np.logical_or.reduceat(self.terms[None, :] == wanted[:, None], self.starts, axis=1)
 
     def by_passage(self, values: Floats, nothing: float = 0.0) -> Floats:
         """The most of a value over each candidate's sentences, its heading left out."""
@@ -72,7 +82,7 @@ def _scaled(values: Floats) -> Floats:
 def _covered(question: Question, sentences: Sentences) -> Floats:
     """Share of the question, by the weights of its terms, that stands anywhere in the candidate."""
     weights = question.weights / max(float(question.weights.sum()), 1e-9)
-    return (weights @ np.logical_or.reduceat(sentences.holds, sentences.first[:-1], axis=1)).astype(np.float32)
+    return (weights @ np.maximum.reduceat(sentences.holds, sentences.first[:-1], axis=1)).astype(np.float32)
 
 
 def _pairs(order: Codes, sentences: Sentences, count: int) -> Floats:

@@ -1,5 +1,6 @@
 """One question against one index: candidates, ranked, the sentences that matter, packed into a budget, in a stable order.
 
+    expand       other words for what is asked, for the search by words (expand)
     candidates   the best by words and by meaning (index)
     rank         cheap features, linear scores (features, rank)
     spread       where none stands out, those that are like other good ones gain (narrow)
@@ -19,6 +20,7 @@ import numpy as np
 from farthing.brain.retrieve.base import Excerpt, Found, Passage, Shelf
 from farthing.brain.retrieve.choose import Line, choose, excerpt_text
 from farthing.brain.retrieve.dense import against, from_bytes
+from farthing.brain.retrieve.expand import Expander
 from farthing.brain.retrieve.features import Sentences, features, sentence_features
 from farthing.brain.retrieve.index import Candidates, Index, Question
 from farthing.brain.retrieve.lexical import BREAK, Floats, Rows
@@ -64,8 +66,9 @@ class Ranked(msgspec.Struct, frozen=True):
 class Finder:
     """Holds an index and where its texts are; nothing of a question."""
 
-    def __init__(self, index: Index, shelf: Shelf, ranker: Ranker) -> None:
+    def __init__(self, index: Index, shelf: Shelf, ranker: Ranker, expander: Expander | None = None) -> None:
         self._index, self._shelf, self._ranker = index, shelf, ranker
+        self.expander = expander or Expander()
 
     def nearest(self, vector: Floats) -> float:
         """Cosine of the chunk that is most like this; -1 where there is none."""
@@ -74,7 +77,7 @@ class Finder:
     def rank(self, text: str, vector: Floats) -> Ranked | None:
         """All candidates, ranked; `None`: the index is empty."""
         index = self._index
-        question = index.question(text, vector)
+        question = index.question(text, vector, self.expander.alternatives(text))
         found = index.candidates(question)
         known = self._shelf.passages([int(index.ids[row]) for row in found.rows[:_CLOSER]])
         held = [place for place, row in enumerate(found.rows[:_CLOSER]) if int(index.ids[row]) in known]
@@ -104,6 +107,7 @@ class Finder:
             sum(one.tokens for one in excerpts),
             sum(count(one.text) + count(one.heading) + _FRAME_TOKENS for one in ranked.usual),
             tuple(dict.fromkeys(one.passage.source for one in excerpts if suspicious(one.text))),
+            also=tuple(extra.one for extra in ranked.question.extra),
             least_tokens=None if excerpts else self._least_tokens(ranked, numbers, count),
         )
 

@@ -12,12 +12,24 @@ import numpy as np
 
 from farthing.brain.retrieve.base import Shelf
 from farthing.brain.retrieve.dense import Dense
+from farthing.brain.retrieve.expand import Alternative
 from farthing.brain.retrieve.fold import Folds
 from farthing.brain.retrieve.lexical import Codes, Flags, Floats, Lexical, Rows, best, codes
 
 _DEPTH = 50  # best passages by words, and by meaning, that are looked at closer
 _RRF = 60.0
 _FEWEST_GONE = 1024
+_MOST_EXTRA = 12  # alternatives of one question
+LESS = 0.6  # of what the question's own words weigh
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """An alternative that stands in some passage: the question's terms that it may stand for, and its own, of which all must be there."""
+
+    one: Alternative
+    instead_of: Rows  # places in the question's `terms`; none where they are all stop words
+    terms: Codes
+    weights: Floats
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -28,6 +40,7 @@ class Question(msgspec.Struct, frozen=True):
     terms: Codes
     weights: Floats
     vector: Floats
+    extra: tuple[Extra, ...] = ()
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -78,19 +91,41 @@ class Index:
         self._folds.keep(rows)
         self.ids = self.ids[rows]
 
-    def question(self, text: str, vector: Floats) -> Question:
+    def question(self, text: str, vector: Floats, alternatives: Sequence[Alternative] = ()) -> Question:
+        """Of the alternatives, which may be anything, those count that passages have, and that the question itself does not."""
         order = np.array(codes(text), np.uint32)
         once = np.unique(order)
-        return Question(text, order, once, self.lexical.idf(once), vector.astype(np.float32))
+        weights = self.lexical.idf(once)
+        return Question(text, order, once, weights, vector.astype(np.float32), self._extra(once, weights, alternatives))
+
+    def _extra(self, once: Codes, weights: Floats, alternatives: Sequence[Alternative]) -> tuple[Extra, ...]:
+        found: list[Extra] = []
+        sides = [(one, np.unique(np.array(codes(one.also), np.uint32))) for one in alternatives]
+        every = np.unique(np.concatenate([np.empty(0, np.uint32), *(own for _, own in sides)]))
+        stands = dict(zip(every, self.lexical.known(every), strict=True))
+        for one, own in sides:
+            if not len(own) or not all(stands[code] for code in own) or np.isin(own, once).all():
+                continue
+            instead_of = np.flatnonzero(np.isin(once, np.array(codes(one.said), np.uint32)))
+            own_weights = self.lexical.idf(own)
+            # A phrase counts for no more than what it stands for, however many words it has.
+            share = min(1.0, float(weights[instead_of].sum() / own_weights.sum())) if len(instead_of) else 1.0
+            found.append(Extra(one, instead_of, own, (LESS * share * own_weights * ~np.isin(own, once)).astype(np.float32)))
+        return tuple(found[:_MOST_EXTRA])
 
     def nearest(self, vector: Floats) -> float:
         """Cosine of the passage that is most like this; -1 where there is none."""
         _, cosines = self.dense.nearest(vector, 1, self._hidden)
         return float(cosines[0]) if len(cosines) else -1.0
 
+    def words(self, question: Question) -> Floats:
+        """BM25 of every passage, other words for what is asked included."""
+        wanted = np.concatenate([question.terms, *(extra.terms for extra in question.extra)])
+        return self.lexical.scores(wanted, np.concatenate([question.weights, *(extra.weights for extra in question.extra)]))
+
     def candidates(self, question: Question) -> Candidates:
         """The union of the best by words and by meaning."""
-        scores = self.lexical.scores(question.terms, question.weights)
+        scores = self.words(question)
         scores[self._hidden] = 0
         by_words = best(scores, _DEPTH)
         by_words = by_words[scores[by_words] > 0]

@@ -12,6 +12,7 @@ from farthing.brain.retrieve.base import Found
 from farthing.brain.retrieve.finder import Finder, Ranked
 from farthing.brain.retrieve.library import Library, Stock
 from farthing.brain.retrieve.talk import UNLIKE, SmallTalk
+from farthing.config import Retrieve
 from farthing.core.errors import NotFound, Unavailable, Upstream
 
 _RERANKED = 20
@@ -33,6 +34,10 @@ class Retriever:
         self.reranker = reranker
         self._library, self._states, self._embedder, self._tokens, self._talk = library, states, embedder, tokens, talk
         self._thread = ThreadPoolExecutor(1, "farthing-retrieve")
+
+    def adopt(self, settings: Retrieve) -> None:
+        """Another configuration, from the next question on."""
+        self._library.adopt(settings)
 
     def state(self, tenant: str, collection: str) -> str:
         """A word that changes with every change of the collection; answers made under another word may be stale."""

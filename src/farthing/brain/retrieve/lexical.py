@@ -110,6 +110,14 @@ class Lexical:
                 held[number] += len(rows) - (int(gone[rows].sum()) if any_gone else 0)
         return np.log1p((self._there - held + 0.5) / (held + 0.5)).astype(np.float32)
 
+    def known(self, wanted: Codes) -> Flags:
+        """Which of them stand in any passage that is there."""
+        held = np.zeros(len(wanted), np.bool_)
+        for first, run in zip(self._firsts, self._runs, strict=True):
+            for number, rows, _ in run.postings(wanted):
+                held[number] = held[number] or not self.gone[first + rows].all()
+        return held
+
     def scores(self, wanted: Codes, weights: Floats) -> Floats:
         """BM25 of every passage: the sum over distinct `wanted` terms of `weights` times impact. Of those that are gone, nothing is meant."""
         found = np.zeros(self.size, np.float32)

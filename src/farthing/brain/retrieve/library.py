@@ -14,10 +14,12 @@ from typing import Protocol
 import numpy as np
 
 from farthing.brain.retrieve.base import Passage
+from farthing.brain.retrieve.expand import Wordings, expander_of
 from farthing.brain.retrieve.finder import Finder
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.rank import Ranker
-from farthing.core.document import StoredChunk
+from farthing.config import Retrieve
+from farthing.core.document import StoredChunk, Wording
 from farthing.core.errors import NotFound
 
 _MOST_INDEXES = 16
@@ -37,6 +39,10 @@ class Stock(Protocol):
         ...
 
     def chunks(self, tenant: str, collection: str, ids: Sequence[int]) -> Sequence[StoredChunk]: ...
+
+    def wordings(self, tenant: str, collection: str, documents: Sequence[int]) -> Sequence[tuple[int, Wording]]:
+        """What these documents give two names."""
+        ...
 
     def close(self) -> None: ...
 
@@ -77,6 +83,8 @@ class Kept:
         self._standing: dict[int, tuple[int, int]] = {}
         self._chunks: dict[int, list[int]] = {}
         self._index: Index | None = None
+        self._wordings = Wordings()
+        self._settings: Retrieve | None = None
         self.version = -1
         self.finder = Finder(Index(self._shelf, 0), self._shelf, ranker)
 
@@ -89,7 +97,20 @@ class Kept:
         gone = [document for document in self._standing if document not in now or self._standing[document] != now[document]]
         self._drop([chunk for document in gone for chunk in self._chunks.pop(document, ())])
         self._add(self._stock.index_rows(self._tenant, self._collection, fresh if self._standing else None) if fresh else ())
+        self._learn(fresh, gone)
         self._standing, self.version = now, version
+
+    def expand_as(self, settings: Retrieve) -> None:
+        """By the rules of this configuration."""
+        if settings is not self._settings or self.finder.expander.wordings is not self._wordings:
+            self.finder.expander, self._settings = expander_of(settings, self._collection, self._wordings), settings
+
+    def _learn(self, fresh: Sequence[int], gone: Sequence[int]) -> None:
+        found: dict[int, list[Wording]] = {document: [] for document in gone}
+        for document, wording in self._stock.wordings(self._tenant, self._collection, fresh) if fresh else ():
+            found.setdefault(document, []).append(wording)
+        for document, some in found.items():
+            self._wordings.put(document, some)
 
     def _drop(self, chunks: Sequence[int]) -> None:
         if self._index is not None and chunks:
@@ -110,10 +131,14 @@ class Kept:
 class Library:
     """Finders by tenant and collection. Not for two threads at once, once a finder is in use."""
 
-    def __init__(self, stock: Stock, ranker: Ranker) -> None:
-        self._stock, self._ranker = stock, ranker
+    def __init__(self, stock: Stock, ranker: Ranker, settings: Retrieve | None = None) -> None:
+        self._stock, self._ranker, self._settings = stock, ranker, settings or Retrieve()
         self._held: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._lock = threading.Lock()
+
+    def adopt(self, settings: Retrieve) -> None:
+        """Another configuration, from the next question on."""
+        self._settings = settings
 
     def finder(self, tenant: str, collection: str) -> Finder:
         """Raises `NotFound` when the tenant has no such collection."""
@@ -128,6 +153,7 @@ class Library:
             # Taken out first: one that fails halfway is made anew by the next question.
             kept = self._held.pop(key, None) or Kept(self._stock, tenant, collection, self._ranker)
             kept.bring_up(version)
+            kept.expand_as(self._settings)
             self._held[key] = kept
             while len(self._held) > _MOST_INDEXES:
                 self._held.popitem(last=False)

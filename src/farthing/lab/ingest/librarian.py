@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from farthing.brain.retrieve.index import Question
     from farthing.brain.retrieve.library import Library
 
 
@@ -44,6 +45,15 @@ class Hit(msgspec.Struct, frozen=True):
     tokens: int
 
 
+class Sought(msgspec.Struct, frozen=True):
+    """What the search by words looked for, with its weight: how rare it is here, and for other words how much less they count."""
+
+    words: str
+    weight: float
+    instead_of: str | None = None  # what the question says; None: it says this
+    rule: str | None = None
+
+
 class Search(msgspec.Struct, frozen=True):
     """What would be sent for a question."""
 
@@ -52,6 +62,7 @@ class Search(msgspec.Struct, frozen=True):
     sources: int
     top_20_tokens: int  # of the best 20 chunks whole
     suspicious: list[str]
+    sought: list[Sought]
     least_tokens: int | None = None  # of what was found, where the budget holds none of it
 
 
@@ -112,6 +123,7 @@ class Librarian:
     def search(
         self, tenant: str, collection: str, question: str, *, tokens: Counts, budget_tokens: int | None = None, model: str = "gpt-4o"
     ) -> Search:
+        from farthing.brain.retrieve.base import Found
         from farthing.brain.retrieve.library import Library
         from farthing.brain.retrieve.rank import shipped as ranker
 
@@ -122,15 +134,26 @@ class Librarian:
                 f"Collection '{collection}' was embedded with {made_with}, and questions are with {self._embedder.id}. "
                 f"Run 'farthing docs reindex --collection {collection} --tenant {tenant}'."
             )
-        self._library = self._library or Library(self.documents, ranker())
+        self._library = self._library or Library(self.documents, ranker(), self._settings)
         finder = self._library.finder(tenant, collection)
         vector = self._embedder.embed_now(question)
         budget = budget_tokens or self._settings.budget_tokens
-        found = finder.find(question, vector, budget_tokens=budget, count=lambda text: tokens.count(text, model))
+        ranked = finder.rank(question, vector)
+        found = Found((), 0, 0) if ranked is None else finder.sent(ranked, budget_tokens=budget, count=lambda text: tokens.count(text, model))
         hits = [Hit(one.passage.source, one.passage.heading, one.text, one.tokens) for one in found.excerpts]
-        return Search(hits, found.tokens, len(found.sources), found.usual_tokens, list(found.flagged), found.least_tokens)
+        sought = [] if ranked is None else _sought(ranked.question)
+        return Search(hits, found.tokens, len(found.sources), found.usual_tokens, list(found.flagged), sought, found.least_tokens)
 
     def _known(self, tenant: str, collection: str) -> None:
         if self.documents.version(tenant, collection) is None:
             names = ", ".join(one.name for one in self.documents.collections(tenant)) or "none"
             raise NotFound(f"Tenant '{tenant}' has no collection '{collection}'; it has: {names}.")
+
+
+def _sought(question: "Question") -> list[Sought]:
+    from farthing.brain.reading.words import terms
+    from farthing.brain.retrieve.lexical import code
+
+    weights = dict(zip(question.terms.tolist(), question.weights.tolist(), strict=True))
+    own = [Sought(term, round(weights[code(term)], 2)) for term in dict.fromkeys(terms(question.text))]
+    return own + [Sought(one.one.also, round(float(one.weights.sum()), 2), one.one.said, one.one.rule) for one in question.extra]

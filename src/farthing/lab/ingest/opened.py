@@ -22,7 +22,9 @@ def open_retriever(config: Config, tokens: Tokens) -> Retriever:
     """One connection for the event loop, one for the thread that searches."""
     clock = SystemClock()
     reranker = choose_reranker(config, os.environ, Fetcher(clock), clock)
-    return Retriever(Library(Documents(config.store), ranker()), Documents(config.store), shipped(), tokens, small_talk(), reranker=reranker)
+    return Retriever(
+        Library(Documents(config.store), ranker(), config.retrieve), Documents(config.store), shipped(), tokens, small_talk(), reranker=reranker
+    )
 
 
 def open_librarian(config: Config) -> Librarian:

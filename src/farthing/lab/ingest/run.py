@@ -16,8 +16,9 @@ import msgspec
 
 from farthing.brain.retrieve.chunks import chunks
 from farthing.brain.retrieve.dense import to_bytes
+from farthing.brain.retrieve.wordings import wordings
 from farthing.config import Retrieve
-from farthing.core.document import Chunk, Document
+from farthing.core.document import Chunk, Document, Wording
 from farthing.lab.ingest.files import Wanted, find
 from farthing.lab.ingest.reader import Reader
 from farthing.stores.sqlite.documents import Documents
@@ -90,7 +91,9 @@ class Ingest:
         """A document as it is stored, with fresh vectors."""
         chunks = sorted(self._documents.known_chunks(self._tenant, self._collection, document.name).values(), key=lambda chunk: chunk.place)
         whole = list(self._embedded(chunks, {}))
-        self._documents.put(self._tenant, self._collection, document.name, digest=document.digest, size_bytes=document.size_bytes, chunks=whole)
+        self._documents.put(
+            self._tenant, self._collection, document.name, digest=document.digest, size_bytes=document.size_bytes, chunks=whole, named=_named(whole)
+        )
         self.report.changed += 1
         self.report.chunks += len(whole)
 
@@ -118,7 +121,7 @@ class Ingest:
         known = {} if again or before is None else self._documents.known_chunks(self._tenant, self._collection, wanted.name)
         embed_before_s = self.report.embed_s
         whole = list(self._embedded(cut, known))
-        self._documents.put(self._tenant, self._collection, wanted.name, digest=digest, size_bytes=len(blob), chunks=whole)
+        self._documents.put(self._tenant, self._collection, wanted.name, digest=digest, size_bytes=len(blob), chunks=whole, named=_named(whole))
         self.report.index_s += time.perf_counter() - began_s - (self.report.embed_s - embed_before_s)
         self.report.chunks += len(whole)
         if before is None:
@@ -153,6 +156,10 @@ class Ingest:
 
 def _whole(chunk: Chunk) -> str:
     return f"{chunk.heading}. {chunk.text}"
+
+
+def _named(cut: Sequence[Chunk]) -> tuple[Wording, ...]:
+    return wordings(chunk.text for chunk in cut)
 
 
 def _sentences(chunk: Chunk) -> list[str]:

@@ -13,10 +13,10 @@ import msgspec
 
 from farthing import config
 from farthing.core.clock import Clock, SystemClock
-from farthing.core.document import Chunk, Collection, Document, StoredChunk
+from farthing.core.document import Chunk, Collection, Document, StoredChunk, Wording
 from farthing.core.errors import ConfigError
 from farthing.core.forgetting import Drop
-from farthing.stores.sqlite import database, drops
+from farthing.stores.sqlite import database, drops, wordings
 from farthing.stores.sqlite.transaction import patiently
 
 _CHUNK = "place, digest, heading, text, spans, terms, vector, sentences"
@@ -109,7 +109,9 @@ class Documents:
                 f"{chunking}. Run 'farthing docs reindex PATH --collection {name} --tenant {tenant}', or set `retrieve` back."
             )
 
-    def put(self, tenant: str, collection: str, name: str, *, digest: bytes, size_bytes: int, chunks: Sequence[Chunk]) -> Document:
+    def put(
+        self, tenant: str, collection: str, name: str, *, digest: bytes, size_bytes: int, chunks: Sequence[Chunk], named: Sequence[Wording] = ()
+    ) -> Document:
         """A document's new version, in place of what stood there."""
         now = self._clock.now()
         with database.writing(self._store, self._connection) as run:
@@ -129,6 +131,7 @@ class Documents:
                 f"INSERT INTO chunks (collection, document, {_CHUNK}) VALUES (?,?,?,?,?,?,?,?,?,?)",
                 [(home, document, c.place, c.digest, c.heading, c.text, _encode(c.spans).decode(), c.terms, c.vector, c.sentences) for c in chunks],
             )
+            wordings.replace(self._connection, home, document, named)
             run("UPDATE collections SET version = version + 1 WHERE id = ?", (home,))
             # What was not found before may be now.
             drops.forget(self._connection, Drop("unfounded", collection, tenant, self._clock.now() + _COMMIT_S), now=now)
@@ -143,6 +146,7 @@ class Documents:
                 where = "(SELECT d.id FROM documents d JOIN collections c ON c.id = d.collection WHERE c.tenant = ? AND c.name = ? AND d.name = ?)"
                 key = (tenant, collection, document.name)
                 run(f"DELETE FROM chunks WHERE document = {where}", key)
+                run(f"DELETE FROM wordings WHERE document = {where}", key)
                 run(f"UPDATE documents SET removed_at = ?, chunks = 0 WHERE id = {where}", (now, *key))
                 self._stale(tenant, document.source, now)
             if gone:
@@ -203,6 +207,11 @@ class Documents:
                 rows = patiently(self._connection, sql, (tenant, collection, *some)).fetchall()
                 found += [_stored(row) for row in rows]
         return found
+
+    def wordings(self, tenant: str, collection: str, documents: Sequence[int]) -> list[tuple[int, Wording]]:
+        """What these documents give two names, with the id of the document."""
+        with database.reading(self._store):
+            return wordings.of(self._connection, tenant, collection, documents)
 
     def changes(self, after: int, tenant: str | None = None) -> list[tuple[int, str, str]]:
         """Number, tenant and source of what went stale after that number, in order."""

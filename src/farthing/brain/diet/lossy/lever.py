@@ -76,13 +76,14 @@ class LossyLever:
         if "results" not in self.config.rules:
             return []
         tools = [place for place, slot in enumerate(found) if slot.said == "tool"]
-        spoke = max((place for place, slot in enumerate(found) if slot.said == "assistant"), default=-1)
         latest = set(tools[len(tools) - self.config.keep_results :] if self.config.keep_results else ())
         calls = tool_calls(fields)
+        # What the model has not answered yet, by words or by another call, is what this request is about.
+        spoke = max([*(slot.place for slot in found if slot.said == "assistant"), *(at for at, _ in calls)], default=-1)
         made: list[tuple[Slot, Trim]] = []
         for place in tools:
             slot = found[place]
-            if slot.pinned or place in latest or place > spoke:
+            if slot.pinned or place in latest or slot.place > spoke:
                 continue
             after = pruned(slot.text, self.config.result_tokens, count)
             before = [*(one.text for one in found[:place]), *(call for at, call in calls if at <= slot.place)]
