@@ -6,9 +6,11 @@ sentence; tags and code always stay, quoted words are never parted.
 """
 
 import re
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log, log1p
+from math import inf, log, log1p
 
 import msgspec
 
@@ -19,7 +21,6 @@ from farthing.brain.reading.words import terms
 
 _GAP = " ... "
 _NOTHING = "[nothing here about the question]"
-_MOST_SPACE = 64
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _HEADING = re.compile(r"(?:#{1,6} |\[?\d{1,3}[\]):.] ?|(?:document|source|title|passage)\b.{0,20}:)", re.IGNORECASE)
 _MOST_HEADING = 120  # characters
@@ -34,7 +35,6 @@ class Sentence(msgspec.Struct, gc=False):
     passage: int  # ordinal over all texts
     start: int
     end: int
-    chars: int  # what sending it takes, with what parts it from the next
     heading: bool
     pinned: bool
 
@@ -44,24 +44,74 @@ def extract(texts: Sequence[str], question: str, budget_tokens: int, chars_per_t
 
     Tokens are reckoned from characters: an exact count of every sentence would take longer than all the rest.
     """
-    wanted, left = terms(question), budget_tokens * chars_per_token
-    if sum(map(len, texts)) <= left:
+    wanted, most_chars = terms(question), budget_tokens * chars_per_token
+    if sum(map(len, texts)) <= most_chars:
         return list(texts)
     sentences = split(texts)
-    kept = {place for place, one in enumerate(sentences) if one.pinned}
-    left -= sum(sentences[place].chars for place in kept)
     scores = worth(texts, sentences, wanted)
     if scores is None:
         return list(texts)
+    packed = Packed(texts, sentences)
+    packed.add([place for place, one in enumerate(sentences) if one.pinned])
     heads = {one.passage: place for place, one in enumerate(sentences) if one.heading}
     for place in sorted(range(len(sentences)), key=lambda place: (-scores[place], place)):
-        if sentences[place].heading or place in kept:
-            continue
-        more = {place, heads.get(sentences[place].passage, place)} - kept
-        if (cost := sum(sentences[one].chars for one in more)) <= left:
-            left -= cost
-            kept |= more
-    return [_joined(text, [(one, place in kept) for place, one in enumerate(sentences) if one.text == number]) for number, text in enumerate(texts)]
+        if not sentences[place].heading:
+            packed.add([heads.get(sentences[place].passage, place), place], most_chars)
+    return packed.texts()
+
+
+class Packed:
+    """What stays of all texts, in its place. Its length is that of the texts which it makes, with all that parts what stays."""
+
+    def __init__(self, texts: Sequence[str], sentences: Sequence[Sentence]) -> None:
+        self._texts, self._sentences = texts, sentences
+        self._kept: list[list[int]] = [[] for _ in texts]
+        self._parts = Counter(one.text for one in sentences)
+        self.chars = len(_NOTHING) * len(self._parts)
+
+    def add(self, places: Sequence[int], most_chars: float = inf) -> None:
+        """These too, all or none: none where they make it longer than that."""
+        before, added = self.chars, [place for place in dict.fromkeys(places) if place not in self._kept[self._sentences[place].text]]
+        for place in added:
+            self._insert(place)
+        if self.chars > most_chars:
+            for place in added:
+                self._kept[self._sentences[place].text].remove(place)
+            self.chars = before
+
+    def texts(self) -> list[str]:
+        """A text of which all stays is as it was."""
+        return [self._joined(number) for number in range(len(self._texts))]
+
+    def _insert(self, place: int) -> None:
+        one = self._sentences[place]
+        kept = self._kept[one.text]
+        at = bisect(kept, place)
+        before, after = kept[at - 1 : at] if at else [], kept[at : at + 1]
+        self.chars += one.end - one.start if kept else one.end - one.start - len(_NOTHING)
+        self.chars += sum(len(self._between(other, place)) for other in before) + sum(len(self._between(place, other)) for other in after)
+        self.chars -= sum(len(self._between(one, other)) for one, other in zip(before, after, strict=False))
+        kept.insert(at, place)
+
+    def _between(self, one: int, other: int) -> str:
+        """What stands between two that stay: what stood there, if it says nothing, else a mark that something went."""
+        between = self._texts[self._sentences[one].text][self._sentences[one].end : self._sentences[other].start]
+        return between if not between or between.isspace() else "\n" if "\n" in between else _GAP
+
+    def _joined(self, number: int) -> str:
+        text, kept = self._texts[number], self._kept[number]
+        if len(kept) == self._parts[number]:
+            return text
+        if not kept:
+            return _NOTHING
+        parts = [self._said(kept[0])]
+        for before, place in pairwise(kept):
+            parts += (self._between(before, place), self._said(place))
+        return "".join(parts)
+
+    def _said(self, place: int) -> str:
+        one = self._sentences[place]
+        return self._texts[one.text][one.start : one.end]
 
 
 def split(texts: Sequence[str]) -> list[Sentence]:
@@ -74,15 +124,9 @@ def split(texts: Sequence[str]) -> list[Sentence]:
             spans = [(start, end)] if tag else _merged([(start + one, start + other) for one, other in sentence_spans(text[start:end])], keep)
             for place, (first, last) in enumerate(spans):
                 heading = place == 0 and len(spans) > 1 and _is_heading(text[first:last])
-                chars = last - first + max(len(_GAP), _space_after(text, last))
-                found.append(Sentence(number, passage, first, last, chars, heading, pinned=tag or keep.code(first, last)))
+                found.append(Sentence(number, passage, first, last, heading, pinned=tag or keep.code(first, last)))
             passage += 1
     return found
-
-
-def _space_after(text: str, end: int) -> int:
-    rest = text[end : end + _MOST_SPACE]
-    return len(rest) - len(rest.lstrip())
 
 
 def _blocks(text: str, keep: Kept) -> list[tuple[int, int, bool]]:
@@ -148,17 +192,3 @@ def features(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequen
             }
         )
     return rows
-
-
-def _joined(text: str, sentences: Sequence[tuple[Sentence, bool]]) -> str:
-    """What stays, in its place; the text itself where all of it does."""
-    kept = [one for one, stays in sentences if stays]
-    if len(kept) == len(sentences):
-        return text
-    if not kept:
-        return _NOTHING
-    parts = [text[kept[0].start : kept[0].end]]
-    for before, one in pairwise(kept):
-        between = text[before.end : one.start]
-        parts += (between if not between.strip() else "\n" if "\n" in between else _GAP, text[one.start : one.end])
-    return "".join(parts)
