@@ -17,6 +17,16 @@ latency_slo_s = 7200
 
 [endpoints.prompt]
 latency_slo_s = 60
+
+[endpoints.help]
+
+[flows.echoed]
+answer = ["{reply}"]
+
+[flows.echoed.steps.reply]
+do = "llm"
+tier = "cheap"
+prompt = "{text}"
 """
 BACKGROUND = {"x-farthing-priority": "background"}
 
@@ -123,3 +133,46 @@ def test_every_dialect_may_wait(client: httpx.Client) -> None:
     response = {"model": "gpt-4o-mini", "input": "patience"}
     taken = client.post("/v1/responses", json=response, headers=BACKGROUND)
     assert fetched(client, taken.json()["url"]).json()["object"] == "response"
+
+
+def test_questions_and_inference_may_wait_and_are_answered_in_their_own_shape(client: httpx.Client, gateway: Gateway) -> None:
+    question = {"user_id": "u", "text": "who waits?", "metadata": {"priority": "background", "endpoint": "help"}}
+    taken = client.post("/v1/ask", json=question)
+    assert (taken.status_code, taken.json()["endpoint"]) == (202, "/v1/ask")
+    answer = fetched(client, taken.json()["url"])
+    said = answer.json()
+    assert (answer.status_code, said["answer"], said["sources"], said["truncated"]) == (200, "echo: who waits?", [], False)
+    (row,) = gateway.rows(request_id=said["request_id"])
+    assert (row["lane"], row["endpoint"], row["outcome"]) == ("background", "help", "ok")
+    assert said["cost_usd"] == pytest.approx(row["cost_picousd"] / 1e12)
+
+    prompt = {"model_tier": "cheap", "prompt": "and I", "priority": "background"}
+    held = client.post("/llm-inference", json=prompt, headers={"prefer": "wait=10"})
+    assert (held.status_code, held.json()["text"], held.json()["tier"]) == (200, "echo: and I", "cheap")
+    assert held.headers["x-farthing-lane"] == "background"
+    by_header = client.post("/llm-inference", json={"model_tier": "cheap", "prompt": "by header"}, headers=BACKGROUND)
+    assert fetched(client, by_header.json()["url"]).json()["text"] == "echo: by header"
+
+
+def test_a_question_that_is_refused_is_fetched_as_an_error(client: httpx.Client) -> None:
+    taken = client.post("/v1/ask", json={"user_id": "u", "text": "fail:400"}, headers=BACKGROUND)
+    answer = fetched(client, taken.json()["url"])
+    assert (answer.status_code, "error" in answer.json()) == (400, True)
+    assert client.post("/v1/ask", json={"user_id": "u", "text": "x", "stream": True}, headers=BACKGROUND).status_code == 400
+    assert client.post("/llm-inference", json={"model_tier": "cheap", "prompt": "x", "priority": "low"}).status_code == 400
+
+
+def test_an_endpoint_that_may_wait_holds_questions_too(client: httpx.Client, gateway: Gateway) -> None:
+    answer = client.post("/v1/ask", json={"user_id": "u", "text": "tonight, too", "metadata": {"endpoint": "nightly"}})
+    assert (answer.status_code, answer.json()["answer"]) == (200, "echo: tonight, too")
+    (row,) = gateway.rows(request_id=answer.json()["request_id"])
+    assert row["lane"] == "background"
+
+
+def test_a_flow_may_wait(client: httpx.Client, gateway: Gateway) -> None:
+    body = {"user_id": "u", "text": "a long way", "metadata": {"flow": "echoed", "priority": "background"}}
+    said = fetched(client, client.post("/v1/ask", json=body).json()["url"]).json()
+    assert (said["answer"], said["flow"], said["partial"]) == ("echo: a long way", "echoed", None)
+    assert [row["lane"] for row in gateway.rows(run_id=said["run_id"])] == ["background", "background"]
+    lost = client.post("/v1/ask", json={"user_id": "u", "text": "x", "metadata": {"flow": "nowhere", "priority": "background"}})
+    assert lost.status_code == 404

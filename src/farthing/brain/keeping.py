@@ -19,7 +19,7 @@ def kept(trip: Trip) -> Answered | None:
     if keep is None or outlet is None or x.error_code is not None or x.outcome not in _WHOLE:
         return None
     body = outlet.finish(x.cost_usd, x.truncated) if trip.tail is None else trip.tail
-    response = response_of(x.status, x.inbound.request_id, body)
+    response = response_of(x.status, x.inbound.request_id, body if keep.reshape is None else keep.reshape(x, body))
     return Answered(keep.item, keep.epoch, x.inbound.request_id, response, ok=True, reuse=_for_twins(trip, body) if keep.has_twins else None)
 
 

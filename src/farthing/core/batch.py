@@ -1,6 +1,7 @@
 """Patient work: files that callers bring, batches over them, and the items they are made of. Times are unix seconds, money picodollars."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -87,6 +88,7 @@ class Keep(msgspec.Struct, frozen=True):
     epoch: int
     batch: str
     has_twins: bool
+    reshape: Callable[[Any, bytes], bytes] | None = None  # from the exchange and its answer to the answer of the item's own route
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -1,12 +1,12 @@
 """POST /v1/ask: a question in, an answer and its account out, for callers that want no dialect at all.
 
-`{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, flow, input, ...}, stream?}`
+`{user_id, text, task_type?, metadata: {tenant, language, flags, endpoint, flow, input, priority, ...}, stream?}`
 -> `{answer, request_id, model, tier, cache, usage, cost_usd, sources, truncated}`.
 Streams are server-sent events: `{"delta": "..."}` and, last, the object that a whole answer would have been, or `{"error": {...}}`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from farthing.edge.flows import FlowAsked, plan_of
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import endpoint_of
 from farthing.edge.templates import system_for
-from farthing.edge.within import InnerRequest, Shaped, served_within
+from farthing.edge.within import Inner, InnerRequest, Shaped, served_within
 
 _DEFAULT_ENDPOINT = "ask"
 
@@ -35,6 +35,7 @@ class AskMetadata(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     flow: str | None = None  # a flow of the configuration, in place of one model call
     input: dict[str, Any] = {}  # what that flow takes besides the text
+    priority: Literal["interactive", "background"] | None = None  # background: 202, and the answer at /v1/background/ID
 
 
 class AskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +79,7 @@ def _to_chat(wanted: AskRequest, gateway: Gateway, headers: Mapping[bytes, bytes
         language=metadata.language,
         domain=metadata.domain,
         levers_off=frozenset(flag.removeprefix("no_") for flag in metadata.flags if flag.startswith("no_")),
+        priority=metadata.priority,
     )
 
 
@@ -95,4 +97,5 @@ def _flow_of(wanted: AskRequest) -> FlowAsked | None:
     return None if metadata.flow is None else FlowAsked(metadata.flow, metadata.input, wanted.stream)
 
 
-handle = served_within(AskRequest, _to_chat, _to_answer, _flow_of)
+INNER = Inner("/v1/ask", AskRequest, _to_chat, _to_answer, _flow_of)
+handle = served_within(INNER)

@@ -12,8 +12,7 @@ from farthing.core.request import Principal
 from farthing.edge.caller import Receive, Scope, Send
 from farthing.edge.files import jobs_of, limit_of, owned_file, page_of, query_of
 from farthing.edge.gateway import Gateway
-from farthing.edge.intake import headers_of, read_body, tenant_of
-from farthing.edge.items import labels_of
+from farthing.edge.intake import headers_of, labels_of, read_body, tenant_of
 from farthing.edge.replies import send_json
 from farthing.wire.batch_lines import PATHS
 

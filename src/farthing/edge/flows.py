@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from farthing.brain.flows import FlowResult, Plan, StepResult, run_flow
+from farthing.brain.ports import Caller
 from farthing.core.errors import NotFound
 from farthing.core.exchange import Exchange
 from farthing.core.money import format_usd
@@ -35,6 +36,13 @@ def plan_of(gateway: Gateway, name: str) -> Plan:
         known = ", ".join(gateway.flows.names()) or "none; write [flows.NAME]"
         raise NotFound(f"There is no flow '{name[:80]}'. Known: {known}.", param="metadata.flow")
     return plan
+
+
+async def answer_of_flow(asked: FlowAsked, x: Exchange, gateway: Gateway, caller: Caller) -> bytes:
+    """Run it for nobody who listens: the whole answer. Raises what refuses the flow."""
+    plan, tools = plan_of(gateway, asked.name), gateway.flow_tools
+    assert tools is not None
+    return msgspec.json.encode(_fields(await run_flow(plan, x, asked.given, gateway.house, caller, tools)))
 
 
 async def serve_flow(asked: FlowAsked, x: Exchange, gateway: Gateway, caller: HttpCaller, send: Send) -> None:

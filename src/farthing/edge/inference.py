@@ -1,6 +1,6 @@
 """POST /llm-inference: one interface over the tiers, whatever runs beneath them.
 
-`{"model_tier": "cheap"|"expensive", "prompt", "max_tokens", "temperature"}` -> `{"text", "model", "tier", "usage", "cost_usd", ...}`.
+`{"model_tier": "cheap"|"expensive", "prompt", "max_tokens", "temperature", "priority"}` -> `{"text", "model", "tier", "usage", "cost_usd", ...}`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import msgspec
 
 from farthing.core.alias import PREFIX
 from farthing.edge.gateway import Gateway
-from farthing.edge.within import InnerRequest, Shaped, served_within
+from farthing.edge.within import Inner, InnerRequest, Shaped, served_within
 
 
 class InferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +22,7 @@ class InferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     temperature: float | None = None
     system: str | None = None
     stop: list[str] | None = None
+    priority: Literal["interactive", "background"] | None = None  # background: 202, and the answer at /v1/background/ID
 
 
 def _to_chat(wanted: InferenceRequest, _gateway: Gateway, _headers: Mapping[bytes, bytes]) -> InnerRequest:
@@ -32,7 +33,7 @@ def _to_chat(wanted: InferenceRequest, _gateway: Gateway, _headers: Mapping[byte
         value = getattr(wanted, name)
         if value is not None:
             body[name] = value
-    return InnerRequest(body)
+    return InnerRequest(body, priority=wanted.priority)
 
 
 def _to_answer(shaped: Shaped) -> dict[str, Any]:
@@ -44,4 +45,5 @@ def _to_answer(shaped: Shaped) -> dict[str, Any]:
     }
 
 
-handle = served_within(InferenceRequest, _to_chat, _to_answer)
+INNER = Inner("/llm-inference", InferenceRequest, _to_chat, _to_answer)
+handle = served_within(INNER)

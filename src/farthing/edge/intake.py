@@ -5,6 +5,8 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Literal, NoReturn
 
+import msgspec
+
 from farthing.config import Config
 from farthing.core.decision import SWITCHABLE
 from farthing.core.errors import BodyTooLarge, InvalidRequest, NotPermitted
@@ -16,6 +18,12 @@ from farthing.wire.peek import peek
 # Header -> what it means to us. Everything else about a caller comes from its key.
 _SESSION_HEADERS = (b"x-claude-code-session-id", b"session-id", b"session_id")
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
+# Headers of the call that made a batch which hold for each of its items.
+_KEPT = frozenset(
+    b"x-farthing-endpoint x-farthing-run x-farthing-levers x-farthing-task x-farthing-domain x-farthing-language x-farthing-tenant "
+    b"x-farthing-cache-match x-farthing-cache-max-wrong x-farthing-cache-tags x-farthing-prompt-version x-farthing-sources "
+    b"cache-control anthropic-version anthropic-beta openai-beta".split()
+)
 _LABEL_CHARS = 128
 _MOST_WORDS = 32
 _WORD_CHARS = 256
@@ -105,6 +113,11 @@ def build_inbound(
         traceparent=_label(headers, b"traceparent"),
         forward_headers=tuple((name.decode(), headers[name].decode("latin-1")) for name in _FORWARDED if name in headers),
     )
+
+
+def labels_of(headers: Mapping[bytes, bytes]) -> str:
+    """What `Batch.headers` keeps of a call."""
+    return msgspec.json.encode({name.decode(): value.decode("latin-1") for name, value in headers.items() if name in _KEPT}).decode()
 
 
 def tenant_of(headers: Mapping[bytes, bytes], principal: Principal) -> str:

@@ -22,8 +22,7 @@ from farthing.edge.batches import new_batch, owned_batch
 from farthing.edge.caller import Headers, HttpCaller, Receive, Scope, Send
 from farthing.edge.files import jobs_of
 from farthing.edge.gateway import Gateway
-from farthing.edge.intake import headers_of, tenant_of
-from farthing.edge.items import labels_of
+from farthing.edge.intake import headers_of, labels_of, tenant_of
 from farthing.edge.replies import send_bytes, send_json
 from farthing.wire.batch_lines import PATHS
 from farthing.wire.patch import patch
@@ -44,6 +43,13 @@ class _Body(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What is queued: the body of a path."""
+
+    path: str
+    body: bytes
+
+
 class _Response(msgspec.Struct):
     status_code: int
     request_id: str | None
@@ -54,9 +60,10 @@ _read_body = msgspec.json.Decoder(_Body).decode
 _read_response = msgspec.json.Decoder(_Response).decode
 
 
-def lane_of(inbound: Inbound, headers: Mapping[bytes, bytes], config: Config) -> Lane:
-    """Whether this call is for now, was asked to wait, or waits because its endpoint may. Raises `InvalidRequest` for a priority that is none."""
-    said = headers.get(_PRIORITY)
+def lane_of(inbound: Inbound, headers: Mapping[bytes, bytes], config: Config, said: bytes | None = None) -> Lane:
+    """Whether this call is for now, was asked to wait (`said`: in a body of its own shape), or waits because its endpoint may. Raises
+    `InvalidRequest` for a priority that is none."""
+    said = headers.get(_PRIORITY, said)
     if said is None and b'"background"' in inbound.body and _in_metadata(inbound):
         said = _WORD
     if said == b"interactive":
@@ -84,14 +91,17 @@ def _in_metadata(inbound: Inbound) -> bool:
     return True
 
 
-async def take(gateway: Gateway, inbound: Inbound, headers: dict[bytes, bytes], lane: Lane, caller: HttpCaller, send: Send) -> None:
-    """Queue the call, and answer: with its answer where that comes in time, else with 202."""
+async def take(
+    gateway: Gateway, inbound: Inbound, headers: Mapping[bytes, bytes], lane: Lane, caller: HttpCaller, send: Send, order: Order | None = None
+) -> None:
+    """Queue the call (`order`, where it is not in a dialect), and answer: with its answer where that comes in time, else with 202."""
+    order = order or Order(_PATHS[inbound.dialect], inbound.body)
     jobs, config, now = jobs_of(gateway), gateway.house.config, gateway.clock.now()
     slo_s = config.endpoint(inbound.endpoint).latency_slo_s
     batch = new_batch(
         inbound.tenant,
         inbound.principal,
-        path=_PATHS[inbound.dialect],
+        path=order.path,
         file=None,
         window="",
         window_s=config.batch.window_s if slo_s is None else min(slo_s, config.batch.window_s),
@@ -99,7 +109,7 @@ async def take(gateway: Gateway, inbound: Inbound, headers: dict[bytes, bytes], 
         headers=labels_of(headers),
         now=now,
     )
-    await jobs.create(batch, [NewItem(0, batch.id, inbound.body, alike(inbound.peek), None)])
+    await jobs.create(batch, [NewItem(0, batch.id, order.body, alike(inbound.peek), None)])
     gateway.wake_runner()
     if lane == "asked":
         found = _WAIT.search(headers.get(b"prefer", b""))

@@ -5,7 +5,8 @@ So `/v1/ask` and `/llm-inference` have every lever, cap and ledger row of `/v1/c
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from farthing.edge.faults import our_fault, send_error
 from farthing.edge.flows import FlowAsked, serve_flow
 from farthing.edge.gateway import Gateway
 from farthing.edge.intake import ClientLeft, build_inbound, check_tenant, hash_user, headers_of, read_body, request_id_of
+from farthing.edge.patient import Order, lane_of, take
 from farthing.edge.replies import send_json
 from farthing.wire.dialects import LANGUAGES, Collector
 from farthing.wire.errors import render_stream_error
@@ -28,7 +30,6 @@ from farthing.wire.sse import encode
 
 _Wanted = TypeVar("_Wanted")
 _INNER_HEADERS = (b"content-type", b"content-length")  # of the chat answer, which is reshaped
-_ToChat = Callable[[_Wanted, Gateway, Mapping[bytes, bytes]], "InnerRequest"]
 
 
 class InnerRequest(msgspec.Struct):
@@ -43,6 +44,7 @@ class InnerRequest(msgspec.Struct):
     language: str | None = None
     domain: str | None = None
     levers_off: frozenset[str] = frozenset()
+    priority: str | None = None
 
 
 class Shaped(msgspec.Struct):
@@ -119,16 +121,34 @@ class InnerCaller:
         return self._collector.answer()
 
 
-def served_within(
-    shape: type[_Wanted],
-    to_chat: _ToChat[_Wanted],
-    to_answer: Callable[[Shaped], dict[str, Any]],
-    flow_of: Callable[[_Wanted], FlowAsked | None] = lambda _: None,
-) -> Handler:
-    """A handler that reads `shape`, walks the journey of the chat call that `to_chat` makes of it, and answers with `to_answer`.
+def _no_flow(_wanted: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Inner(Generic[_Wanted]):
+    """A route with a shape of its own: its body is read as `shape`, `to_chat` makes a chat call of it, `to_answer` tells what came of that.
 
     Where `flow_of` names a flow, that is run in place of the call.
     """
+
+    path: str
+    shape: type[_Wanted]
+    to_chat: Callable[[_Wanted, Gateway, Mapping[bytes, bytes]], InnerRequest]
+    to_answer: Callable[[Shaped], dict[str, Any]]
+    flow_of: Callable[[_Wanted], FlowAsked | None] = _no_flow
+
+    def read(self, body: bytes) -> _Wanted:
+        """Raises `InvalidRequest`."""
+        return _read(self.shape, body)
+
+    def reshape(self, x: Exchange, body: bytes) -> bytes:
+        """The route's own answer, from a whole chat answer."""
+        return msgspec.json.encode(self.to_answer(Shaped(x, LANGUAGES[Dialect.CHAT].parse_answer(body))))
+
+
+def served_within(inner: Inner[_Wanted]) -> Handler:
+    """The handler of such a route."""
 
     async def handle(gateway: Gateway, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         now, started_s = gateway.clock.now(), gateway.clock.monotonic()
@@ -137,29 +157,34 @@ def served_within(
         exchange: Exchange | None = None
         try:
             headers = headers_of(scope)
-            wanted = _read(shape, await read_body(receive, headers, gateway.house.config.limits.body_bytes))
-            chat = to_chat(wanted, gateway, headers)
-            inbound = _inbound(chat, gateway, principal, headers, request_id=request_id, started_s=started_s, received_at=now)
+            body = await read_body(receive, headers, gateway.house.config.limits.body_bytes)
+            wanted = inner.read(body)
+            chat = inner.to_chat(wanted, gateway, headers)
+            inbound = inner_inbound(chat, gateway, principal, headers, request_id=request_id, started_s=started_s, received_at=now)
+            said = None if chat.priority is None else chat.priority.encode()
+            if (lane := lane_of(inbound, headers, gateway.house.config, said)) != "now":
+                await take(gateway, inbound, headers, lane, caller, send, Order(inner.path, body))
+                return
             gateway.take_seat()
-            if (asked := flow_of(wanted)) is not None:
+            if (asked := inner.flow_of(wanted)) is not None:
                 exchange = Exchange(inbound)
                 try:
                     await serve_flow(asked, exchange, gateway, caller, send)
                 finally:
                     gateway.leave_seat()
                 return
-            exchange, inner = Exchange(inbound), InnerCaller(caller, stream=inbound.peek.stream)
+            exchange, within = Exchange(inbound), InnerCaller(caller, stream=inbound.peek.stream)
             try:
-                await journey(exchange, gateway.house, inner)
+                await journey(exchange, gateway.house, within)
             finally:
                 gateway.leave_seat()
             if caller.gone:
                 return
-            result = to_answer(Shaped(exchange, inner.gathered()))
+            result = inner.to_answer(Shaped(exchange, within.gathered()))
             if inbound.peek.stream:
                 await caller.finish(encode(msgspec.json.encode(result)))
             else:
-                await send_json(send, 200, result, inner.headers)
+                await send_json(send, 200, result, within.headers)
         except ClientLeft:
             return
         except asyncio.CancelledError:
@@ -187,7 +212,7 @@ def _read(shape: type[_Wanted], body: bytes) -> _Wanted:
         raise BadJson(f"The body is not JSON: {error}") from error
 
 
-def _inbound(
+def inner_inbound(
     inner: InnerRequest,
     gateway: Gateway,
     principal: Principal,
