@@ -4,6 +4,8 @@
 #   ./go demo    set up, then `farthing demo`: the gateway on recorded answers, with sample traffic and what it saved
 #   ./go serve   set up, then `farthing serve`; any other farthing command works the same way
 #   ./go test    set up, then every check: lint, format, types, house rules, tests
+#   ./go test-quantize   GPTQ, AWQ and int8 with the real llm-compressor on the small model of the tests, figures beside their goals; it is
+#                        no part of `test`, because torch is several hundred megabytes: give it a venv of its own (FARTHING_VENV=...)
 #   ./go lock    resolve pyproject.toml anew into requirements/*.txt
 set -eu
 cd "$(dirname "$0")"
@@ -84,6 +86,15 @@ case $command in
         install dev
         browser
         check "$@"
+        ;;
+    test-quantize)
+        make_venv
+        if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+            say "Install torch 2.13.0 into $venv first: without a GPU its CPU build (pytorch.org says how), or gigabytes of CUDA follow."
+            exit 1
+        fi
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[local,quantize]' httpx
+        exec "$venv/bin/python" bench/quantize.py --only tiny "$@"
         ;;
     lock) lock ;;
     *)

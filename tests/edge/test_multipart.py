@@ -88,13 +88,25 @@ def test_content_is_passed_on_and_never_gathered() -> None:
         assert len(reader._rest) <= len(MARK) + 4
 
 
+def test_what_stands_outside_the_parts_takes_no_room() -> None:
+    reader = Form(MARK)
+    for _ in range(20):
+        assert not list(reader.feed(b"\r\n-" * 10_000))
+        assert len(reader._rest) <= len(MARK) + 4
+    assert [type(event) for event in reader.feed(b"\r\n" + form((named("a"), b"1")))] == [PartBegins, PartData, PartEnds]
+    for _ in range(20):
+        assert not list(reader.feed(b"more" * 10_000))
+    assert not reader._rest
+
+
 @pytest.mark.parametrize(
     ("body", "match"),
     [
         (b"--" + MARK + b"x\r\n", "followed by neither"),
         (form(("content-type: text/plain", b"1")), "has no name"),
         (form(("content-disposition: attachment; name=a", b"1")), "has no name"),
-        (b"--" + MARK + b"\r\nx: " + b"y" * 9000, "head of a part"),
+        (b"--" + MARK + b"\r\nx: " + b"y" * 3000, "head of a part"),
+        (form(("x: " + "y" * 3000 + "\r\n" + named("a"), b"1")), "head of a part"),
         (form(*[(named("a"), b"")] * 17), "more than 16 parts"),
     ],
 )

@@ -12,7 +12,7 @@ import msgspec
 
 from farthing.core.errors import InvalidRequest
 
-_HEAD_BYTES = 8192
+_HEAD_BYTES = 2048
 _MOST_PARTS = 16
 _BOUNDARY = re.compile(r"[0-9a-zA-Z'()+_,\-./:=? ]{1,70}")
 
@@ -58,7 +58,9 @@ class Form:
         return self._state == "ended"
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Raises `InvalidRequest`."""
+        """Raises `InvalidRequest`. What comes behind the closing boundary is nobody's, and is dropped."""
+        if self.ended:
+            return
         self._rest += data
         while True:
             if self._state in ("preamble", "content"):
@@ -81,9 +83,9 @@ class Form:
                 self._after_boundary()
             if self._state == "head":
                 head, end, rest = self._rest.partition(b"\r\n\r\n")
+                if len(head) > _HEAD_BYTES:
+                    raise InvalidRequest(f"The head of a part of the form is larger than {_HEAD_BYTES} bytes.")
                 if not end:
-                    if len(head) > _HEAD_BYTES:
-                        raise InvalidRequest(f"The head of a part of the form is larger than {_HEAD_BYTES} bytes.")
                     return
                 self._rest, self._state = rest, "content"
                 yield self._begins(head)

@@ -1,0 +1,9 @@
+from llmcompressor.modifiers import Modifier
+
+
+class QuantizationModifier(Modifier):
+    pass
+
+
+class GPTQModifier(Modifier):
+    pass

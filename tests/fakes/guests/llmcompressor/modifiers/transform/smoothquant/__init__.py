@@ -1,0 +1,5 @@
+from llmcompressor.modifiers import Modifier
+
+
+class SmoothQuantModifier(Modifier):
+    pass
