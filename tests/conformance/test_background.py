@@ -176,3 +176,18 @@ def test_a_flow_may_wait(client: httpx.Client, gateway: Gateway) -> None:
     assert [row["lane"] for row in gateway.rows(run_id=said["run_id"])] == ["background", "background"]
     lost = client.post("/v1/ask", json={"user_id": "u", "text": "x", "metadata": {"flow": "nowhere", "priority": "background"}})
     assert lost.status_code == 404
+
+
+def test_one_pace_holds_for_all_workers(upstream: FakeUpstream) -> None:
+    """Calls taken in by either of two workers: no more of them run at a time than one worker may run."""
+    settings = f"{PATIENT}\n[server]\nworkers = 2\n\n[batch]\nat_once = 2\n"
+    with Gateway(upstream_config(upstream.base_url, settings), env=UPSTREAM_ENV) as gateway:
+        urls = []
+        for number in range(12):
+            with httpx.Client(base_url=gateway.base_url, timeout=20) as fresh:  # a connection each, so that both workers take some
+                urls.append(ask(fresh, f"hold:200 number {number}", BACKGROUND).json()["url"])
+        with httpx.Client(base_url=gateway.base_url, timeout=20) as client:
+            assert {fetched(client, url).status_code for url in urls} == {200}
+        spans = [(row["received_at"], row["received_at"] + row["latency_total_ms"] / 1000) for row in gateway.rows(lane="background")]
+    assert len(spans) == 12
+    assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) <= 2

@@ -2,8 +2,10 @@
 
 import os
 
+from farthing.config import Config
 from farthing.measure.board import Board, width
 from farthing.measure.names import CACHE, IN_FLIGHT, LATENCY, OTHER, REFUSED
+from farthing.measure.prometheus import Metrics
 
 
 def test_sums_over_seats() -> None:
@@ -56,3 +58,13 @@ def test_a_full_seat_counts_the_rest_together() -> None:
     assert len(totals) < rows
     assert totals["farthing_refused", (OTHER, OTHER)][0] == rows - len(totals) + 1
     assert sum(cells[0] for cells in totals.values()) == rows
+
+
+def test_a_cell_that_all_workers_begin_with_is_added_up() -> None:
+    board = Board(3)
+    workers = [Metrics(Config(), board, number) for number in range(3)]
+    for count, worker in enumerate(workers, 1):
+        worker.in_flight(count)
+    assert [worker.in_flight_everywhere() for worker in workers] == [6, 6, 6]
+    again = Metrics(Config(), board, 2)  # its predecessor died with three in flight
+    assert again.in_flight_everywhere() == 3

@@ -26,7 +26,11 @@ _PROVIDERS = {"openai": OpenAIBatches, "anthropic": AnthropicBatches}
 
 
 class Queue:
-    """Listens to every settled request, so that background work knows how interactive ones fare."""
+    """Listens to every settled request, so that background work knows how interactive ones fare.
+
+    One worker (`drives`) runs what all of them take in, so that one pace holds for all; what others queued it sees within half a second. The
+    interactive calls that it measures are those that came to it, a fair sample; how many are in flight it knows of all workers.
+    """
 
     def __init__(self, book: Book, config: Config, clock: Clock, fetch: Fetch, *, drives: bool) -> None:
         def providers(config: Config) -> dict[str, Provider]:
@@ -46,7 +50,9 @@ class Queue:
             self.pace.interactive_ended(time_of_work(exchange.model_s, exchange.usage.output_tokens if exchange.usage else None))
 
     def start(self, gateway: Gateway, config: Callable[[], Config]) -> None:
-        """Begin to work off what is queued."""
+        """Begin to work off what is queued, where that is this worker's to do."""
+        if not self._drives:
+            return
 
         def serve(leased: Leased) -> Awaitable[Served]:
             return serve_item(gateway, leased)
@@ -57,7 +63,7 @@ class Queue:
             config=config,
             clock=self._clock,
             pace=self.pace,
-            interactive=lambda: gateway.in_flight,
+            interactive=gateway.metrics.in_flight_everywhere,
             going=lambda: not gateway.house.stopping,
             parked=lambda: self.desk.pending,
             on_round=lambda: self._tell(gateway),
@@ -70,7 +76,7 @@ class Queue:
         """The gauges; how much waits is looked up now and then only, and by one worker."""
         running = 0 if self._runner is None else self._runner.running
         waiting = None
-        if self._drives and self._clock.monotonic() - self._counted_s >= _COUNT_S:
+        if self._clock.monotonic() - self._counted_s >= _COUNT_S:
             self._counted_s = self._clock.monotonic()
             try:
                 waiting = self.jobs.depth().queued

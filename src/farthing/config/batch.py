@@ -10,7 +10,7 @@ class Batch(_Table, frozen=True):
     """Patient work: /v1/files, /v1/batches, and calls that may wait (docs/levers/batch.md)."""
 
     enabled: Annotated[bool, _key("Take files and batches, and run them. false: what is queued stays where it is.")] = True
-    at_once: Annotated[int, _key("Most items that one worker runs at the same time; the measured limit is often lower.", ge=1)] = 32
+    at_once: Annotated[int, _key("Most items that run at the same time; the measured limit is often lower.", ge=1)] = 32
     attempts: Annotated[int, _key("Tries for one item whose fault may pass, each later than the one before.", ge=1, le=20)] = 5
     dedupe: Annotated[
         bool, _key("The same request several times in a batch is made once; not where its temperature is above `cache.max_temperature`.")
@@ -27,7 +27,7 @@ class Batch(_Table, frozen=True):
         float, _key("Most by which background work may slow interactive answers: 0.1 for a tenth. It yields where they get slower.", gt=0)
     ] = 0.1
     provider_items: Annotated[
-        int, _key("Most items in one batch of a provider (`services.NAME.batch`), and most that one worker has there.", ge=1)
+        int, _key("Most items in one batch of a provider (`services.NAME.batch`), and most that are there at the same time.", ge=1)
     ] = 1000
     provider_least: Annotated[int, _key("Fewer items than this are called directly.", ge=1)] = 10
     provider_gather_s: Annotated[float, _key("How long items wait for others to go with.", ge=0)] = 15.0

@@ -95,9 +95,7 @@ COMMITS = Metric("farthing_store_commit_seconds", "Ledger commits.", "histogram"
 ROWS = Metric("farthing_store_rows", "Operations written by those commits.", "counter")
 BACKGROUND_WAITING = Metric("farthing_background_waiting", "Items of batches, and calls that may wait, in the queue.", "gauge")
 BACKGROUND_RUNNING = Metric("farthing_background_running", "Of them, those that run.", "gauge")
-BACKGROUND_LIMIT = Metric(
-    "farthing_background_limit", "Items that may run at the service at once, as measured; over all workers.", "gauge", ("service",)
-)
+BACKGROUND_LIMIT = Metric("farthing_background_limit", "Items that may run at the service at once, as measured.", "gauge", ("service",))
 QUEUE = Metric("farthing_store_queue", "Operations waiting for a commit.", "gauge")
 ROOM_RUNNING = Metric("farthing_room_running", "Calls at work in a service whose number is limited (`at_once`).", "gauge", ("service",))
 ROOM_WAITING = Metric("farthing_room_waiting", "Calls that wait here for a place at the service.", "gauge", ("service",))

@@ -214,6 +214,10 @@ class Metrics:
         """How many requests this worker serves now."""
         self._cells[self._in_flight] = count
 
+    def in_flight_everywhere(self) -> int:
+        """How many requests all workers serve now."""
+        return self._board.across(self._in_flight)
+
     def committed(self, operations: int, seconds: float, waiting: int) -> None:
         """One commit of the store, and how many operations wait for the next. Called by the one thread that commits."""
         self._cells[self._queue] = waiting

@@ -1,6 +1,6 @@
-"""One worker's hand in the queue: reads files, starts items while there is room, decides what becomes of those that fail, ends batches.
+"""Works the queue off: reads files, starts items while there is room, decides what becomes of those that fail, ends batches.
 
-Any number of workers do the same beside it; the store sees to it that each item is one worker's at a time.
+One worker of a gateway does that. Other gateways on the same store may do the same beside it; the store sees to it that each item is one's at a time.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _FULL_STATUS = frozenset({429, 503, 529})
 
 
 class Runner:
-    """`interactive` says how many requests of people are being served here now; `going` turns false when the gateway stops; `parked` counts the
+    """`interactive` says how many requests of people are being served now; `going` turns false when the gateway stops; `parked` counts the
     items that wait for a provider's batch: they take no room, but memory."""
 
     def __init__(
