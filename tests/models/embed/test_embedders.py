@@ -57,14 +57,14 @@ def test_the_shipped_model_says_what_was_published() -> None:
     vector = asyncio.run(shipped().embed(QUESTION))
     assert vector.shape == (384,)
     assert float(np.linalg.norm(vector)) == pytest.approx(1.0, abs=1e-5)
-    assert vector[:8].tolist() == pytest.approx(PUBLISHED, abs=0.006)
+    assert vector[:8].tolist() == pytest.approx(PUBLISHED, abs=0.004)
 
 
 def test_the_graph_for_many_says_what_the_model_says_whatever_goes_beside_a_text() -> None:
     texts = [QUESTION, "Goods may be returned within thirty days, unused and with their bill. " * 4, "Parking is free.", "Parking costs a lot."]
     embedder = shipped()
     rows = embedder.embed_passages(texts)
-    assert float((rows * embedder.embed_many(texts)).sum(axis=1).min()) > 0.99
+    assert float((rows * embedder.embed_many(texts)).sum(axis=1).min()) > 0.995
     assert np.allclose(rows[2], embedder.embed_passages([texts[2]])[0], atol=1e-5)
 
 
