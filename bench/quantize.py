@@ -3,6 +3,7 @@
   --only tiny      perplexity against 16 bits, on the trained model of two million parameters (tests/assets/tiny_llama); GPTQ, AWQ and int8 need
                    the extra `quantize`, GGUF the extra `local`
   --only speed     decode tokens/s and the share of the memory's bandwidth, on random weights of a gigabyte and more (speed does not depend on values)
+  --only native    the same with a llama.cpp compiled for this processor, if its llama-bench is on PATH
   --only parallel  eight requests at once against one, through the engine's own server
   --only gateway   the same requests direct and through the gateway, in turns
   --only order     24 callers with 8 system prompts before 4 slots: in the engine's own line, and in the gateway's order
@@ -50,6 +51,7 @@ from farthing.lab.quantize.report import Report, compare  # noqa: E402
 from farthing.lab.quantize.run import quantize  # noqa: E402
 from farthing.lab.quantize.shrink import shrink  # noqa: E402
 from farthing.lab.quantize.texts import Evaluation  # noqa: E402
+from farthing.models.local.pages import huge_pages  # noqa: E402
 
 TINY = ROOT / "tests" / "assets" / "tiny_llama"
 CORES = os.cpu_count() or 1
@@ -161,6 +163,29 @@ def speed(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
     return figures, {"bandwidth": bytes_per_s, "load": os.getloadavg(), **{name: msgspec.to_builtins(found) for name, found in best.items()}}
 
 
+def native(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
+    """The same with a llama.cpp that was compiled for this processor: its own llama-bench, where that is on PATH."""
+    program = shutil.which("llama-bench")
+    if program is None:
+        return [Figure("llama-bench", None, "tok/s", None, note="not measured: no llama-bench on PATH")], None
+    bytes_per_s, best = 0.0, dict[str, float]()
+    files = models(work, size)
+    for _ in range(rounds):
+        bytes_per_s = max(bytes_per_s, bandwidth())
+        for name, file in files.items():
+            command = [program, "-m", str(file), "-t", str(CORES), "-p", "0", "-n", "32", "-r", "1", "-o", "json", "--load-mode", "none"]
+            done = subprocess.run(command, check=True, env=os.environ | huge_pages(os.environ), capture_output=True)
+            best[name] = max(best.get(name, 0.0), *(run["avg_ts"] for run in msgspec.json.decode(done.stdout)))
+    share = 100 * best["q8_0"] * files["q8_0"].stat().st_size / bytes_per_s
+    figures = [
+        Figure("llama-bench, decode, 16 bits", best["f16"], "tok/s", None, note=f"load average {os.getloadavg()[0]:.1f}"),
+        Figure("llama-bench, decode, q8_0 to 16 bits", best["q8_0"] / best["f16"], "x", 1.6, at_most=False, note=f"{best['q8_0']:.2f} tok/s"),
+        Figure("llama-bench, decode, q4_k_m to 16 bits", best["q4_k_m"] / best["f16"], "x", 2.5, at_most=False, note=f"{best['q4_k_m']:.2f} tok/s"),
+        Figure("llama-bench, share of the memory's bandwidth at q8_0", share, "%", 70, at_most=False, note=f"of {bytes_per_s / 1e9:.1f} GB/s"),
+    ]
+    return figures, {"bandwidth": bytes_per_s, "best": best}
+
+
 def _quotient(one: float | None, other: float | None) -> float | None:
     return one / other if one is not None and other else None
 
@@ -169,7 +194,7 @@ def _probed(work: Path, file: Path) -> Measured:
     asked, out = work / "asked.json", work / "measured.json"
     text = Evaluation("speed does not depend on what is read. " * 60)
     asked.write_bytes(msgspec.json.encode(Asked(str(file), "llama.cpp", text, 2, 64, CORES)))
-    subprocess.run([sys.executable, "-m", "farthing.lab.quantize.probe", str(asked), str(out)], check=True, env=os.environ)
+    subprocess.run([sys.executable, "-m", "farthing.lab.quantize.probe", str(asked), str(out)], check=True, env=os.environ | huge_pages(os.environ))
     return msgspec.json.decode(out.read_bytes(), type=Measured)
 
 
@@ -321,7 +346,7 @@ def _once(url: str, model: str, client: httpx.Client) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="tiny,speed,parallel,gateway", help="sections, comma between them")
+    parser.add_argument("--only", default="tiny,speed,native,parallel,gateway", help="sections, comma between them")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "farthing-bench-quantize")
     parser.add_argument("--small", action="store_true", help="a small random model in place of the large one: only to see that it runs")
     parser.add_argument("--rounds", type=int, default=3)
@@ -332,6 +357,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sections = {
         "tiny": lambda: tiny(options.work, options.windows),
         "speed": lambda: speed(options.work, size, options.rounds),
+        "native": lambda: native(options.work, size, options.rounds),
         "parallel": lambda: parallel(options.work, size, options.rounds),
         "gateway": lambda: gateway(options.work, size, options.rounds),
         "order": lambda: order(options.work, size, options.rounds),

@@ -22,6 +22,10 @@ class Local(_Table, frozen=True):
     context_tokens: Annotated[int, _key("Longest prompt and answer together, of one request.", ge=128)] = 4096
     slots: Annotated[int, _key("Requests that it computes at the same time; each has a context of its own.", ge=1, le=1024)] = 4
     threads: Annotated[Count | None, _key("Threads of llama.cpp; unset: the physical cores, as it counts them.")] = None
+    weights: Annotated[
+        Literal["copied", "mapped"],
+        _key("llama.cpp: copied into memory (faster answers; repacked weights are held once), or mapped from the file (quicker start, shared)."),
+    ] = "copied"
     gpu_layers: Annotated[Layers | None, _key("llama.cpp: layers on the GPU; unset: as many as fit.")] = None
     warm: Annotated[tuple[str, ...], _key("System prompts read at start, so that the first request finds them computed.")] = ()
     adapters: Annotated[

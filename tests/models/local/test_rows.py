@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from farthing.config import Local
@@ -48,6 +49,16 @@ def test_llama_server_s_options_stand_where_they_are_set() -> None:
     assert [part for part in ("--threads", "3", "--n-gpu-layers", "0", "--embeddings", "--pooling", "last") if part not in command] == []
 
 
+@pytest.mark.parametrize("engine", ["llama-server", "xllamacpp"])
+def test_llama_cpp_s_weights_lie_in_huge_pages_unless_they_are_mapped(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0:glibc.malloc.check=1")
+    found = ENGINES[engine].environment(LOCAL)
+    assert found["GLIBC_TUNABLES"] == "glibc.malloc.check=1:glibc.malloc.hugetlb=1"
+    assert found["LLAMA_ARG_LOAD_MODE"] == "none"
+    assert ENGINES[engine].environment(msgspec.structs.replace(LOCAL, weights="mapped")) == {}
+    assert ENGINES["vllm"].environment(LOCAL) == {}
+
+
 def test_the_wheel_s_server_gets_the_same(file: Path) -> None:
     from farthing.models.local.xllama import Asked, parameters
 
@@ -56,6 +67,8 @@ def test_the_wheel_s_server_gets_the_same(file: Path) -> None:
     assert (made.model.path, made.port, made.n_ctx, made.n_parallel, made.cpuparams.n_threads) == (str(file), 9, 1536, 3, 1)
     assert (made.hostnames, made.endpoint_metrics, made.model_alias) == (["127.0.0.1"], True, {"x"})
     assert [lora.path for lora in made.lora_adapters] == ["a.gguf"]
+    assert made.load_mode.name == "LLAMA_LOAD_MODE_NONE"
+    assert parameters(Asked("x", Local(model=str(file), port=9, weights="mapped"))).load_mode.name == "LLAMA_LOAD_MODE_AUTO"
     assert parameters(Asked("x", Local(model=str(file), port=9, embeddings=True))).embedding
 
 

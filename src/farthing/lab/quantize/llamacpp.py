@@ -19,6 +19,9 @@ from farthing.lab.quantize.base import GGUF_INSTALL, CannotQuantize, ToolMissing
 
 GGML_TYPES = {"F32": 0, "F16": 1, "Q5_0": 6, "Q8_0": 8, "Q4_K": 12, "Q6_K": 14}
 _DEFAULTS = (512, 2048, 512)  # n_ctx, n_batch, n_ubatch: how llama_context_params begins
+_LOADING = 4, (-1, 1, -1)  # n_gpu_layers, split_mode, load_mode in llama_model_params, after two pointers
+_COPIED = 0  # a load_mode: as engines are started (models/local/pages.py)
+_OTHER_LAYOUT = f"The installed xllamacpp has another layout of its parameters than known here. Install another: {GGUF_INSTALL}"
 
 Floats = npt.NDArray[np.float32]
 
@@ -96,6 +99,17 @@ def quantized(lib: Any, values: Floats, *, kind: str) -> npt.NDArray[np.uint8]:
     return made
 
 
+def _loading(lib: Any) -> Any:
+    """`llama_model_params` whose weights are copied, not mapped. Raises `ToolMissing`."""
+    made = lib.llama_model_default_params()
+    first, defaults = _LOADING
+    words = ctypes.cast(byref(made), POINTER(c_int32))
+    if tuple(words[first + at] for at in range(3)) != defaults:
+        raise ToolMissing(_OTHER_LAYOUT)
+    words[first + 2] = _COPIED
+    return made
+
+
 class Model:
     """A GGUF file, loaded. One sequence, `context` tokens long."""
 
@@ -103,13 +117,13 @@ class Model:
         lib = self._lib = library()
         lib.llama_log_set(_QUIET, None)
         lib.llama_backend_init()
-        self._model = lib.llama_model_load_from_file(str(file).encode(), lib.llama_model_default_params())
+        self._model = lib.llama_model_load_from_file(str(file).encode(), _loading(lib))
         if not self._model:
             raise CannotQuantize(f"llama.cpp cannot load {file}. Is it a whole GGUF file of a model that it knows?")
         asked = lib.llama_context_default_params()
         sizes = ctypes.cast(byref(asked), POINTER(c_uint32))
         if tuple(sizes[at] for at in range(3)) != _DEFAULTS:
-            raise ToolMissing(f"The installed xllamacpp has another layout of its parameters than known here. Install another: {GGUF_INSTALL}")
+            raise ToolMissing(_OTHER_LAYOUT)
         sizes[0] = context
         self._context = lib.llama_init_from_model(self._model, asked)
         if not self._context:

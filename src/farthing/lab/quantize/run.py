@@ -41,6 +41,7 @@ from farthing.lab.quantize.probe import Asked, size_of
 from farthing.lab.quantize.report import FILE, Report, compare, encoded, serve_command, tool_versions, usd_per_mtok
 from farthing.lab.quantize.shrink import shrink
 from farthing.lab.quantize.texts import Evaluation, calibration, evaluation
+from farthing.models.local.pages import huge_pages
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it, where that is known
 
@@ -191,7 +192,7 @@ def _child(job: Job, module: str, asked: msgspec.Struct, words: str, more: list[
     request, log = job.work / "asked.json", job.work / "log.txt"
     request.write_bytes(msgspec.json.encode(asked))
     quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
-    environment = os.environ | quiet | {"OMP_NUM_THREADS": str(job.threads)}
+    environment = os.environ | quiet | huge_pages(os.environ) | {"OMP_NUM_THREADS": str(job.threads)}
     with log.open("wb") as sink:
         command = [sys.executable, "-m", "farthing.models.local.launch", sys.executable, "-m", module, str(request), *more]  # it ends when we do
         done = subprocess.run(command, stdout=sink, stderr=sink, env=environment, check=False)

@@ -3,10 +3,11 @@
 A new engine is one row, and a case in the tests. Only `xllamacpp` runs in a Python process of ours (`xllama.py`), because the wheel has no program.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ import msgspec
 
 from farthing.config import Local
 from farthing.models.local.errors import EngineMissing, ModelUnusable
+from farthing.models.local.pages import huge_pages
 
 Format = Literal["gguf", "checkpoint"]
 
@@ -29,6 +31,7 @@ class Engine:
     install: str
     command: Callable[[str, Local], list[str]]
     running: str  # name of the figure on its metrics page: requests that it computes now
+    environment: Callable[[Local], dict[str, str]] = field(default=lambda _: {})  # beside ours
 
 
 def _xllamacpp(name: str, local: Local) -> list[str]:
@@ -45,6 +48,13 @@ def _llama_server(name: str, local: Local) -> list[str]:
     command += ["--embeddings"] if local.embeddings else []
     command += ["--pooling", local.pooling] if local.pooling != "model" else []
     return command + [part for path in local.adapters.values() for part in ("--lora", path)] + list(local.arguments)
+
+
+def _llama_environment(local: Local) -> dict[str, str]:
+    """Weights copied into huge pages; "do not map the file" by the variable's names over the years, of which one that is not known is ignored."""
+    if local.weights == "mapped":
+        return {}
+    return huge_pages(os.environ) | {"LLAMA_ARG_LOAD_MODE": "none", "LLAMA_ARG_MMAP": "0", "LLAMA_ARG_NO_MMAP": "1"}
 
 
 def _vllm(name: str, local: Local) -> list[str]:
@@ -73,7 +83,9 @@ def _program(name: str) -> Callable[[], bool]:
 ENGINES = {
     row.name: row
     for row in (
-        Engine("xllamacpp", "gguf", _module("xllamacpp"), "pip install 'farthing[local]'", _xllamacpp, "llamacpp:requests_processing"),
+        Engine(
+            "xllamacpp", "gguf", _module("xllamacpp"), "pip install 'farthing[local]'", _xllamacpp, "llamacpp:requests_processing", _llama_environment
+        ),
         Engine(
             "llama-server",
             "gguf",
@@ -81,6 +93,7 @@ ENGINES = {
             "put llama.cpp's llama-server on PATH (https://github.com/ggml-org/llama.cpp/releases)",
             _llama_server,
             "llamacpp:requests_processing",
+            _llama_environment,
         ),
         Engine("vllm", "checkpoint", _program("vllm"), "pip install vllm", _vllm, "vllm:num_requests_running"),
         Engine("sglang", "checkpoint", _module("sglang"), "pip install 'sglang[all]'", _sglang, "sglang:num_running_reqs"),

@@ -33,6 +33,8 @@ def parameters(asked: Asked) -> Any:
     made.n_parallel, made.n_ctx = local.slots, local.context_tokens * local.slots
     made.endpoint_metrics, made.ui = True, False
     made.slot_prompt_similarity, made.cache_ram_mib = local.slot_similarity, local.prompt_cache_mb
+    if local.weights == "copied":
+        made.load_mode = engine.llama_load_mode.LLAMA_LOAD_MODE_NONE
     if local.threads:
         made.cpuparams.n_threads = made.cpuparams_batch.n_threads = local.threads
     if local.gpu_layers is not None:
