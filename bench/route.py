@@ -20,7 +20,7 @@ import numpy as np
 
 from _harness import OUT, Figure, save
 from _routing import FLOORS, PAIRS, TOKENS, Pair, contaminated, graded, show
-from farthing.brain.route.learned.base import Floats
+from farthing.brain.route.learned.base import Floats, Kind
 from farthing.brain.route.learned.scorer import Scorer
 from farthing.brain.route.learned.watch import FEWEST, WINDOW, Watch
 from farthing.lab.router.bounds import p_value
@@ -69,7 +69,7 @@ def apgr_section(options: argparse.Namespace) -> list[Figure]:
 
 def _apgr(name: str, data: str, goal: float, split: Callable[[Graded, int, int], Folds], repeats: int) -> list[Figure]:
     rows, numbers = routellm(data)
-    found: dict[str, list[tuple[float, float, float]]] = {"knn": [], "stack": [], "logistic": [], "boosting": []}
+    found: dict[Kind, list[tuple[float, float, float]]] = {"knn": [], "stack": [], "logistic": [], "boosting": []}
     for seed in range(100, 100 + repeats):
         folds = split(rows, 5, seed)
         for fold in range(5):
@@ -79,8 +79,10 @@ def _apgr(name: str, data: str, goal: float, split: Callable[[Graded, int, int],
             arrays = fit(learned.surface, learned.embeddings, learned.labels, seed=seed)
             asked = numbers.take(test)
             cheap, dear = asked.labels.T
+            scorer = Scorer(arrays, "stack")
+            seen = scorer.see(asked.surface, asked.embeddings)
             for kind in found:
-                quality, _, _ = Scorer(arrays, kind).score(asked.surface, asked.embeddings)  # pyright: ignore[reportArgumentType]
+                quality = scorer.quality(seen, kind)
                 gap = quality[:, 1] - quality[:, 0]
                 found[kind].append((apgr(gap, cheap, dear), cpt(gap, cheap, dear, 0.5), cpt(gap, cheap, dear, 0.8)))
     figures: list[Figure] = []

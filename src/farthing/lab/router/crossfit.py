@@ -43,14 +43,31 @@ def own_columns(arrays: Arrays, rows: Matrix) -> Floats:
 
 def gaps(arrays: Arrays, rows: Matrix, kind: Kind) -> Gaps:
     """What the router thinks of prompts that it did not see."""
-    quality, columns, familiarity = Scorer(arrays, kind).score(rows.surface, rows.embeddings)
-    before, after, agreed = _gap(quality), None, None
+    return gaps_by_kind(arrays, rows, (kind,))[kind]
+
+
+def gaps_by_kind(arrays: Arrays, rows: Matrix, kinds: tuple[Kind, ...]) -> dict[Kind, Gaps]:
+    """The same for several kinds of router, whose neighbours and readings of the answers are worked out once."""
+    scorer = Scorer(arrays, "stack")
+    seen = scorer.see(rows.surface, rows.embeddings)
+    after, agreed = None, None
     if rows.answers is not None and "after.feature" in arrays:
-        read = np.concatenate([columns, rows.answers], axis=1)
-        after = _mixed(trees.unpack("after", arrays).predict(read), before)
+        read = np.concatenate([seen.rows, rows.answers], axis=1)
+        after = trees.unpack("after", arrays).predict(read)
         if rows.agreements is not None and "agreed.feature" in arrays:
-            agreed = _mixed(trees.unpack("agreed", arrays).predict(np.concatenate([read, rows.agreements], axis=1)), before)
-    return Gaps(before=before, after=after, agreed=agreed, familiarity=familiarity, each=losses(quality))
+            agreed = trees.unpack("agreed", arrays).predict(np.concatenate([read, rows.agreements], axis=1))
+    made: dict[Kind, Gaps] = {}
+    for kind in kinds:
+        quality = scorer.quality(seen, kind)
+        before = _gap(quality)
+        made[kind] = Gaps(
+            before=before,
+            after=None if after is None else _mixed(after, before),
+            agreed=None if agreed is None else _mixed(agreed, before),
+            familiarity=seen.familiarity,
+            each=losses(quality),
+        )
+    return made
 
 
 def _gap(quality: Floats) -> Floats:
@@ -69,8 +86,8 @@ def cross_gaps(rows: Matrix, folds: Folds, kinds: tuple[Kind, ...], *, seed: int
         test = folds == fold
         arrays = fit_all(rows.take(~test), seed=seed)
         order.append(np.flatnonzero(test))
-        for kind in kinds:
-            parts[kind].append(gaps(arrays, rows.take(test), kind))
+        for kind, found in gaps_by_kind(arrays, rows.take(test), kinds).items():
+            parts[kind].append(found)
     back = np.argsort(np.concatenate(order))
     return {kind: _joined(found).take(back) for kind, found in parts.items()}
 

@@ -4,12 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from farthing.brain.route.learned import neighbours
-from farthing.brain.route.learned.base import MANY, Arrays, Floats
+from farthing.brain.route.learned.base import CELLS, Arrays, Floats
 from farthing.brain.route.learned.scorer import known_of, linear_rows, sigmoid, strange_rows
 from farthing.lab.router.boosting import Growth, grow
 
 _RIDGE = 30.0
 _NEWTON_STEPS = 8
+_STILL = 1e-7  # a step that changes no chance
 _SHRINK = 0.05
 _CLIP = 8.0
 _PER_CELL, _ROUNDS = 250, 10
@@ -47,7 +48,7 @@ def _known(embeddings: npt.NDArray[np.float32]) -> Arrays:
 
 def _cells(known: npt.NDArray[np.float32]) -> Arrays:
     """Many prompts in cells of some hundreds: k-means on the sphere."""
-    if len(known) <= MANY:
+    if len(known) <= CELLS:
         return {}
     centres = known[np.random.default_rng(0).permutation(len(known))[: len(known) // _PER_CELL]]
     for _ in range(_ROUNDS):
@@ -86,5 +87,8 @@ def logistic(rows: Floats, target: Floats, ridge: float = _RIDGE) -> Floats:
         chance = sigmoid(rows @ weights)
         slope = rows.T @ (target - chance) - penalty * weights
         bend = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.diag(penalty)
-        weights = weights + np.linalg.solve(bend, slope)
+        step = np.linalg.solve(bend, slope)
+        weights = weights + step
+        if np.abs(step).max() < _STILL:
+            break
     return weights

@@ -13,7 +13,8 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 Kind = Literal["knn", "logistic", "boosting", "stack"]
 Way = Literal["route", "cascade", "choose", "expensive"]
 
-MANY = 5000  # graded prompts from which on trees weigh most, and neighbours are looked for in cells
+MANY = 5000  # graded prompts from which on trees weigh most
+CELLS = 3000  # graded prompts from which on neighbours are looked for in cells
 
 
 def weights(kind: Kind, labels: int) -> dict[str, float]:

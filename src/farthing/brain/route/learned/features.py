@@ -35,6 +35,12 @@ NAMES: tuple[str, ...] = (
 )
 
 
+_NO_TASK = (0.0,) * len(_TASKS)
+_TASK_ROWS = {task: tuple(float(task == other) for other in _TASKS) for task in _TASKS}
+_LANGUAGE_ROWS = {named: tuple(float(named == other) for other in (*_LANGUAGES, "other", None)) for named in (*_LANGUAGES, None)}
+_OTHER_LANGUAGE = (*(0.0,) * len(_LANGUAGES), 1.0, 0.0)
+
+
 def window(text: str) -> str:
     """All of a short text, the head and the tail of a long one."""
     return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
@@ -63,13 +69,10 @@ def features(turns: Sequence[Turn], signals: Signals) -> list[float]:
     history = sum([len(turn.text) for at, turn in enumerate(turns) if at != asked_at]) - system
     row = _shape(asked)
     row += (float(len(turns)), log1p(system), log1p(history), float(signals.needs_documents), signals.complexity)
-    row += [log1p(asked.count(mark)) for mark in _COUNTED]
-    lower = asked.lower()
-    row += [float(word in lower) for word in _WORDS]
-    row += [float(signals.task == task) for task in _TASKS]
-    language = signals.language
-    row += [float(language == known) for known in _LANGUAGES]
-    row += (float(language is not None and language not in _LANGUAGES), float(language is None))
+    row += map(log1p, map(asked.count, _COUNTED))
+    row += map(float, map(asked.lower().__contains__, _WORDS))
+    row += _TASK_ROWS.get(signals.task, _NO_TASK)
+    row += _LANGUAGE_ROWS.get(signals.language, _OTHER_LANGUAGE)
     return row
 
 
@@ -90,8 +93,8 @@ def _shape(text: str) -> list[float]:
         len(set(words)) / max(1, count),
         log1p(max(map(len, words), default=0)),
         float(len(words[-1]) if words else 0),
-        float(sum([mark in text for mark in _CODE])),
-        float(sum([mark in text for mark in _MATHS])),
-        float(any(mark in text for mark in _CHOICES)),
+        float(sum(map(text.__contains__, _CODE))),
+        float(sum(map(text.__contains__, _MATHS))),
+        float(any(map(text.__contains__, _CHOICES))),
         log1p(sum([word[0].isdigit() for word in words])),
     ]

@@ -18,7 +18,7 @@ class Forest:
             raise ValueError("the arrays of the trees do not fit together")
         self._heads, self._start = len(start), start
         self.features = int(feature.max()) + 1 if feature.size else 0
-        self._feature, self._threshold, self._leaf = feature.ravel(), threshold.ravel(), leaf.ravel()
+        self._feature, self._threshold, self._leaf = feature.astype(np.intp).ravel(), threshold.ravel(), leaf.ravel()
         self._root = np.arange(trees, dtype=np.int64) * inner
         self._to_leaf = np.arange(trees, dtype=np.int64) * (inner + 1) - inner
 
@@ -33,7 +33,7 @@ class Forest:
         )
 
     def _one(self, row: Floats) -> Floats:
-        right = row[self._feature] > self._threshold  # every node at once: fewer steps than going down level by level
+        right: npt.NDArray[np.bool_] = row.take(self._feature) > self._threshold  # every node at once: fewer steps than going down level by level
         node = np.zeros(len(self._root), np.int64)
         for _ in range(self._depth):
             node += node + 1 + right[self._root + node]
