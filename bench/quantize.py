@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench._harness import Figure, print_table, save  # noqa: E402
-from bench._line import Line, stand_in_line  # noqa: E402
+from bench._line import Line, place_us, stand_in_line  # noqa: E402
 from tests.fakes.checkpoint import Size, write_checkpoint  # noqa: E402
 from tests.fakes.gateway import Gateway, free_port  # noqa: E402
 from tests.fakes.local import Engines  # noqa: E402
@@ -58,6 +58,7 @@ CORES = os.cpu_count() or 1
 # TinyLlama's shape, its embeddings tied: 1.03 billion parameters, 2.1 GB in 16 bits.
 BILLION = Size(hidden=2048, middle=5632, layers=22, heads=32, kv_heads=4, vocabulary=32000, context=2048)
 SMALL = Size(hidden=512, middle=1536, layers=4, heads=8, kv_heads=4, vocabulary=2048, context=2048)
+MINI = Size(hidden=256, middle=512, layers=4, heads=4, kv_heads=2, vocabulary=320, context=2048)
 GIB = 1024**3
 
 
@@ -290,28 +291,30 @@ def gateway(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
 def order(work: Path, size: Size, rounds: int) -> tuple[list[Figure], Any]:
     """The same calls in both lines, in turns, on one engine; once with a memory for prompts that have left their slot, once without."""
     del size
-    figures, raw = list[Figure](), dict[str, Any]()
-    for cache_mb, words in ((0, "slots alone remember"), (16, "and 16 MB beside them")):
+    figures = [Figure(f"CPU of a place taken and given back, prompt of {size} bytes", place_us(size), "us", None) for size in (100, 8000)]
+    figures.append(Figure("CPU of a place given where 100 wait", place_us(100, waiting=100), "us", None))
+    raw = dict[str, Any]()
+    for cache_mb, words in ((0, "slots alone remember"), (8, "8 MB beside them")):
         lines: dict[str, list[Line]] = {"unbounded": [], "measured": []}
-        with engine(work, models(work, SMALL)["q8_0"], 4, CORES, context=2048, cache_mb=cache_mb) as (_, config):
+        with engine(work, models(work, MINI)["q8_0"], 4, 1, context=2048, cache_mb=cache_mb) as (_, config):
             for turn in range(2 * rounds):
                 line = "measured" if turn % 4 in (1, 2) else "unbounded"
-                with Gateway(config.replace('local = "model"', f'local = "model"\nat_once = "{line}"')) as door:
+                with Gateway(config.replace('local = "model"', f'local = "model"\nat_once = "{line}"\nfirst_byte_timeout_s = 300')) as door:
                     lines[line].append(stand_in_line(door.base_url, turn))
         own, ours = lines["unbounded"], lines["measured"]
         for name, which, goal, at_most, unit in _LINES:
             before, after = (statistics.median(getattr(one, which) for one in arm) for arm in (own, ours))
-            note = f"{before:.4g} to {after:.4g} {unit}, medians of {rounds}; {words}"
-            figures.append(Figure(name, after / before, "x", goal, at_most=at_most, note=note))
+            note = f"{before:.4g} to {after:.4g} {unit}, medians of {rounds}"
+            figures.append(Figure(f"{name}, {words}", after / before, "x", goal, at_most=at_most, note=note))
         raw[str(cache_mb)] = {line: [asdict(one) for one in found] for line, found in lines.items()}
     return figures, raw | {"load": os.getloadavg()}
 
 
 _LINES: tuple[tuple[str, str, float | None, bool, str], ...] = (
-    ("tokens/s, ordered to the engine's own line", "tokens_per_s", 1.0, False, "tok/s"),
-    ("median of a call, ordered to the engine's own line", "p50_s", None, True, "s"),
-    ("p99 of a call, ordered to the engine's own line", "p99_s", None, True, "s"),
-    ("prompt tokens found computed, ordered to the engine's own line", "found", None, False, "of all"),
+    ("tokens/s, ordered to own line", "tokens_per_s", 1.0, False, "tok/s"),
+    ("median of a call, ordered to own line", "p50_s", None, True, "s"),
+    ("p99 of a call, ordered to own line", "p99_s", None, True, "s"),
+    ("prompt tokens found computed, ordered to own line", "found", None, False, "of all"),
 )
 
 
