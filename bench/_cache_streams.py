@@ -7,8 +7,9 @@ through all keys at every step would take hours and find the same.
 
 import gzip
 import json
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -22,15 +23,35 @@ from _harness import ROOT
 from _vcache import Curve
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.judge import Judge
+from farthing.brain.cache.semantic.later import AT_ONCE
 from farthing.brain.cache.semantic.namespace import ASKED, Look, Namespace, Promise
-from farthing.brain.cache.semantic.scorer import Prior
+from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, Prior
 from farthing.brain.cache.semantic.verifier import SHIPPED, Compared, Verifier
 
 DATA = ROOT.parent / "shared" / "data" / "cache"
 STREAMS = ("banking77", "clinc150", "text2sql", "hwu64_slots")
+SEMANTIC = ROOT / "src/farthing/brain/cache/semantic"
 _KEPT_NEIGHBOURS = 256
 _FEW = 4
 _MOST_MEMO = 3_000_000
+
+
+class Replays:
+    """Outcomes by what was asked for, kept: a benchmark that was interrupted goes on, as long as vectors and code are the same."""
+
+    def __init__(self, stream: "Stream", scratch: Path) -> None:
+        parts = [file.read_bytes() for file in (*sorted(SEMANTIC.glob("*.py")), SHIPPED, SHIPPED_PRIOR, Path(__file__))]
+        made_with = blake2b(b"".join([*parts, stream.vectors.tobytes()]), digest_size=8).hexdigest()
+        self._kept = scratch / f"outcomes_{stream.name}_{len(stream.texts)}_{made_with}.json"
+        self._known = msgspec.json.decode(self._kept.read_bytes(), type=dict[str, Outcome]) if self._kept.exists() else {}
+
+    def of(self, asked: str, replay: "Callable[[], Outcome]") -> "Outcome":
+        if asked not in self._known:
+            self._known[asked] = replay()
+            aside = self._kept.with_suffix(".new")
+            aside.write_bytes(msgspec.json.encode(self._known))
+            aside.replace(self._kept)
+        return self._known[asked]
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -64,6 +85,7 @@ class Stream:
     cosines: np.ndarray
     memo: dict[int, Compared] = field(default_factory=dict)
     kept: Path | None = None  # where the memo outlives the process
+    replays: "Replays | None" = None
 
     @classmethod
     def load(cls, name: str, scratch: Path, split: str | None = None) -> "Stream":
@@ -74,9 +96,11 @@ class Stream:
         vectors = np.array([by_text[text] for text in texts])
         numbers = {answer: number for number, answer in enumerate(dict.fromkeys(row["a"] for row in found))}
         near, cosines = _neighbours(vectors, scratch / f"near_{name}_{len(texts)}.npz")
-        kept = scratch / f"compared_{name}_{len(texts)}_{_fingerprint()}.msgpack"
+        kept = scratch / f"compared_{name}_{len(texts)}_{_fingerprint(vectors)}.msgpack"
         memo = msgspec.msgpack.decode(kept.read_bytes(), type=dict[int, Compared]) if kept.exists() else {}
-        return cls(name, texts, [numbers[row["a"]] for row in found], vectors, near, cosines, memo, kept)
+        stream = cls(name, texts, [numbers[row["a"]] for row in found], vectors, near, cosines, memo, kept)
+        stream.replays = Replays(stream, scratch)
+        return stream
 
     def keep(self) -> None:
         """Comparing two questions costs more than all the rest of a replay: write down what was compared."""
@@ -86,10 +110,10 @@ class Stream:
             aside.replace(self.kept)
 
 
-def _fingerprint() -> str:
-    """Changes with the verifier."""
-    rooms = [SHIPPED, *(ROOT / "src/farthing/brain/cache/semantic" / f"{name}.py" for name in ("verifier", "compare", "reading", "lexicon"))]
-    return blake2b(b"".join(room.read_bytes() for room in rooms), digest_size=6).hexdigest()
+def _fingerprint(vectors: np.ndarray) -> str:
+    """Changes with the verifier, and with the cosines that it looks at."""
+    rooms = [SHIPPED, *(SEMANTIC / f"{name}.py" for name in ("verifier", "compare", "reading", "lexicon"))]
+    return blake2b(b"".join([*(room.read_bytes() for room in rooms), vectors.tobytes()]), digest_size=6).hexdigest()
 
 
 def _neighbours(vectors: np.ndarray, kept: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -147,6 +171,8 @@ class Outcome:
     wrong: int = 0
     labels_at_first_hit: int | None = None
     labels_above: int | None = None  # those that the first threshold in force rested on
+    calls_at_first_hit: int | None = None
+    requests_at_first_hit: int | None = None
     labels: int = 0
     judge_calls: int = 0
     judge_error: float = 0.0
@@ -181,7 +207,32 @@ def lane(
     space = PARTS.get(without, Namespace)(Promise(max_wrong, confidence), prior, coin=chance.random)
     judge, keys, outcome = Judge(), Keys(stream), Outcome()
     answer_of: dict[int, int] = {}
+    keys_of: dict[int, list[int]] = {}
     order = np.random.default_rng(seed).permutation(len(stream.texts)).tolist()
+
+    def asked(groups: Sequence[int], probability: float, truth: int, own: int | None = None) -> list[tuple[int, bool]]:
+        """A judge's verdicts on an answer beside those it might equal, until one does."""
+        verdicts: list[tuple[int, bool]] = []
+        for place, group in enumerate(groups):
+            if own is not None and space.current(group) in (own, *(space.current(other) for other, _ in verdicts)):
+                if space.current(group) != own:
+                    continue
+                same = True  # they became one meanwhile
+            elif judge_error:
+                fixed = random.Random(seed * 1_000_003 + question * 4_001 + group).random() < judge_error if repeats else None
+                weighing = judge.weigh(min(0.98, max(0.02, probability)) if place == 0 else 0.1, chance.random())
+                same = answer_of[group] == truth
+                while weighing.wants_more:
+                    weighing.hear(same != (noise.random() < judge_error if fixed is None else fixed))
+                same = weighing.same
+            else:
+                same = answer_of[group] == truth
+                judge.calls += 1
+            verdicts.append((group, same))
+            if same:
+                break
+        return verdicts
+
     for question in order:
         outcome.requests += 1
         found, cosines = keys.nearest(question, NEIGHBOURS)
@@ -192,27 +243,26 @@ def lane(
         if look.serve and serves and look.candidate is not None:
             if outcome.hits == 0:
                 outcome.labels_at_first_hit, outcome.labels_above = space.labels, space.certificate.labels
+                outcome.calls_at_first_hit, outcome.requests_at_first_hit = judge.calls, outcome.requests
             outcome.hits += 1
             outcome.wrong += answer_of[look.candidate.group] != truth
             continue
-        verdicts: list[tuple[int, bool]] = []
-        for place, group in enumerate(look.candidate.others[:ASKED] if look.candidate else ()):
-            same = answer_of[group] == truth
-            if judge_error:
-                fixed = random.Random(seed * 1_000_003 + question * 4_001 + group).random() < judge_error if repeats else None
-                weighing = judge.weigh(min(0.98, max(0.02, look.probability)) if place == 0 else 0.1, chance.random())
-                while weighing.wants_more:
-                    weighing.hear(same != (noise.random() < judge_error if fixed is None else fixed))
-                same = weighing.same
-            else:
-                judge.calls += 1
-            verdicts.append((group, same))
-            if same:
-                break
-        group = space.learn(look, verdicts)
+        others, asks = look.candidate.others[:ASKED] if look.candidate else (), space.asks(look)
+        group = space.learn(look, asked(others, look.probability, truth) if asks else [])
+        if not asks and look.candidate is not None:
+            space.put_off(group, look.score, look.candidate.row, others)
         answer_of.setdefault(group, truth)
+        keys_of.setdefault(group, []).append(question)
         space.add_key(question, group)
         keys.add(question)
+        for _ in range(0 if space.young else AT_ONCE):
+            if (unasked := space.later.take()) is None:
+                break
+            probability = 1 / (1 + math.exp(-min(60.0, unasked.score)))
+            into = space.learn_later(unasked.group, asked(unasked.others, probability, answer_of[unasked.group], unasked.group))
+            if into is not None:
+                space.merge(unasked.group, into, keys_of[unasked.group])
+                keys_of[into] += keys_of.pop(unasked.group)
     outcome.labels, outcome.judge_calls, outcome.judge_error = space.labels, judge.calls, judge.error
     return outcome
 

@@ -36,7 +36,14 @@ def percent(values: list[float]) -> float:
 
 def runs(stream: Stream, seeds: int, max_wrong: float, **options: Any) -> list[Outcome]:
     prior, verifier = load_prior(SHIPPED_PRIOR), Verifier()
-    return [lane(stream, seed, max_wrong=max_wrong, prior=prior, verifier=verifier, **options) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+    assert stream.replays is not None
+    return [
+        stream.replays.of(
+            f"{seed} {max_wrong} {sorted(options.items())}",
+            lambda seed=seed: lane(stream, seed, max_wrong=max_wrong, prior=prior, verifier=verifier, **options),
+        )
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+    ]
 
 
 def summary(found: list[Outcome]) -> str:
@@ -60,7 +67,10 @@ def exact(stream: Stream, seeds: int) -> list[Figure]:
         if max_wrong == 0.01:
             above = [one.labels_above for one in found if one.labels_above is not None]
             total = [one.labels_at_first_hit for one in found if one.labels_at_first_hit is not None]
+            asked = [one.calls_at_first_hit for one in found if one.calls_at_first_hit is not None]
+            after = [one.requests_at_first_hit for one in found if one.requests_at_first_hit is not None]
             note = f"{statistics.fmean(above):.0f} of them above the threshold, most {max(total)}" if above else "never certified"
+            note += f"; {statistics.fmean(asked):.0f} verdicts, at question {statistics.fmean(after):,.0f}" if asked else ""
             figures.append(Figure(f"{name}: labels before the first hit", statistics.fmean(total) if total else None, "", LABEL_GOAL, note=note))
     return figures
 
@@ -148,6 +158,7 @@ def main() -> None:
     if arguments.pairs:
         figures += pairs(arguments.scratch, arguments.pairs)
         print_table("Pairs, no labels", figures)
+        save(arguments.out, figures, msgspec.to_builtins(raw))
     for name in filter(None, arguments.streams.split(",")):
         stream = Stream.load(name, arguments.scratch)
         found: list[Figure] = []

@@ -88,6 +88,10 @@ def cards(answers: Iterable[Stored], lessons: Iterable[Lesson], uses: Mapping[st
 
 def _add_lesson(found: dict[str, Card], kept: Kept, embedder: str, vector: bytes, uses: Mapping[str, Use]) -> None:
     card = found.get(kept.entry_id)
+    if kept.later_of is not None:
+        if card is not None and kept.later_of != kept.entry_id:
+            _became(found, kept, card)
+        return
     if card is None:
         if kept.entry is None:
             return
@@ -96,6 +100,16 @@ def _add_lesson(found: dict[str, Card], kept: Kept, embedder: str, vector: bytes
         embedded = tuple(round(float(number), 4) for number in vector_of(vector))
         card = msgspec.structs.replace(card, lanes=(*card.lanes, "semantic"), embedder=embedder, query_embedding=embedded)
     found[kept.entry_id] = msgspec.structs.replace(card, keys=(*card.keys, kept.question))
+
+
+def _became(found: dict[str, Card], kept: Kept, into: Card) -> None:
+    """One entry turned out to be the same as another: its questions lead there; in other lanes it lives on."""
+    gone = found.pop(kept.later_of or "", None)
+    keys = (kept.question,) if gone is None else gone.keys
+    found[into.entry_id] = msgspec.structs.replace(into, keys=(*into.keys, *keys))
+    if gone is not None and gone.lanes != ("semantic",):
+        lanes = tuple(lane for lane in gone.lanes if lane != "semantic")
+        found[gone.entry_id] = msgspec.structs.replace(gone, lanes=lanes, keys=(), embedder=None, query_embedding=None)
 
 
 def vector_of(stored: bytes) -> "NDArray[np.float32]":

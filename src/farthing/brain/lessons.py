@@ -89,6 +89,7 @@ class LessonSync:
         self._meaning = meaning
         self._origin = uuid4().hex
         self._cursor: Cursor = (0, 0, 0)
+        self._loading = False
         self.set_aside = 0  # rows of another embedder, or whose answer is gone, or that cannot be read
         meaning.kept = self.keep
         meaning.lane.evicted = shelf.evict
@@ -98,10 +99,12 @@ class LessonSync:
         self._cursor = self._shelf.cursor()
         lane = self._meaning.lane
         lane.saved = None if saved is None else saved.read
+        self._loading = True
         try:
             while self.catch_up():
                 pass
         finally:
+            self._loading = False
             lane.settle()
         if self.set_aside:
             log.warning("%d lessons of the semantic cache were set aside: other vectors, or their answers are gone", self.set_aside)
@@ -136,7 +139,7 @@ class LessonSync:
         elif written.origin != self._origin:
             vector = np.frombuffer(row.vector, np.float16).astype(np.float32)
             try:
-                self.set_aside += not self._meaning.lane.restore(written.kept, vector)
+                self.set_aside += not self._meaning.lane.restore(written.kept, vector, adopts=self._loading)
             except ValueError:  # another length than the vectors before it: somebody wrote into the file
                 self.set_aside += 1
 

@@ -7,14 +7,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from farthing.brain.cache import Answer, Flight, scope_key
 from farthing.brain.cache.exact import content_digest
+from farthing.brain.cache.semantic.asking import SameAnswer
 from farthing.brain.cache.semantic.entries import Entry, Kept, Pending
 from farthing.brain.cache.semantic.fitness import unfit
-from farthing.brain.cache.semantic.lane import SameAnswer, SemanticLane
+from farthing.brain.cache.semantic.lane import SemanticLane
 from farthing.brain.check.redact import redact
 from farthing.brain.checking import read_answer
 from farthing.brain.failopen import attempt_later
@@ -28,6 +30,9 @@ from farthing.core.errors import FarthingError
 from farthing.core.exchange import Exchange
 from farthing.core.request import Inbound
 from farthing.wire.question import Question, question
+
+if TYPE_CHECKING:
+    from farthing.brain.ports import Vector
 
 log = logging.getLogger("farthing.cache")
 
@@ -130,7 +135,9 @@ class Meaning:
             )
             kept = await self.lane.keep(pending, entry, self.same)
             if kept is not None:
-                self.kept(kept, entry, vector_bytes(pending))
+                self.kept(kept, entry, vector_bytes(pending.vector))
+            for later, about, vector in await self.lane.ask_later(pending.scope, self.same):
+                self.kept(later, about, b"" if vector is None else vector_bytes(vector))
         except FarthingError as error:
             log.info("an answer was not taken in for reuse by meaning: %s: %s", error.code, error.message)
         except Exception as fault:
@@ -155,11 +162,11 @@ def voice(inbound: Inbound) -> str:
     return inbound.user_hash or inbound.principal.key_id or ""
 
 
-def vector_bytes(pending: Pending) -> bytes:
+def vector_bytes(vector: "Vector") -> bytes:
     """Half precision, as it is stored."""
     import numpy as np
 
-    return pending.vector.astype(np.float16).tobytes()
+    return vector.astype(np.float16).tobytes()
 
 
 def _may_be_shared(said: Said) -> bool:

@@ -250,12 +250,16 @@ def _embedded(known: "settings.Config", texts: list[str]) -> tuple[str, Any]:
 
 
 def _tell(outcome: "Outcome", *, kept: bool) -> None:
+    from farthing.brain.cache.semantic.certify import FEWEST_NEAR
     from farthing.brain.cache.semantic.namespace import STRICT_LABELS
 
     typer.echo(f"{outcome.pairs:,} pairs, {outcome.same:,} of them the same; {len(outcome.labels):,} labels, {outcome.vetoed:,} kept apart by a veto")
     if outcome.unknown:
         typer.echo(f"{outcome.unknown:,} times another question of the file was nearer, of which it does not say whether it is the same: no label")
-        typer.echo("pairs teach most where the two are near each other, as near-misses of your traffic are")
+    near = f"{outcome.near:,} of the labels are of pairs at least 80 % likely to be the same, where thresholds are decided"
+    typer.echo(f"{near}; {FEWEST_NEAR} are needed")
+    if outcome.near < len(outcome.labels) / 4 or outcome.unknown:
+        typer.echo("random pairs teach next to nothing: bring near-misses of your traffic, and questions asked again in other words")
     if outcome.certified:
         served = f"{outcome.served:,} of the labels lie above it, {outcome.wrong:,} of them wrong"
         typer.echo(f"certified: at most {_share(outcome.bound)} wrong, for {_share(outcome.coverage)} of such questions; {served}")

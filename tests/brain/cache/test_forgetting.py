@@ -311,4 +311,4 @@ def test_age_counts_back_from_now() -> None:
 
 def test_vectors_are_stored_in_half_precision() -> None:
     pending = lane().decide(b"s", "q", CONSTANT, "anna", NOW)
-    assert len(vector_bytes(pending)) == 2 * len(CONSTANT)
+    assert len(vector_bytes(pending.vector)) == 2 * len(CONSTANT)

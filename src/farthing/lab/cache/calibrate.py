@@ -51,6 +51,7 @@ class Outcome(msgspec.Struct):
     pairs: int
     same: int
     labels: tuple[Label, ...] = ()
+    near: int = 0  # of the labels, those of pairs so likely that thresholds are decided among them
     vetoed: int = 0  # pairs that a veto keeps apart, whatever is certified
     unknown: int = 0  # the nearest answer was one that the file does not speak of
     certified: bool = False
@@ -186,6 +187,7 @@ class _Replay:
             pairs,
             same,
             tuple(self._labels),
+            self._space.evidence.near,
             self._vetoed,
             self._unknown,
             certificate.threshold != NEVER,

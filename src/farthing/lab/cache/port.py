@@ -116,9 +116,11 @@ def _row(line: Line, known: dict[str, Facts]) -> Row:
         if answer is None:
             raise ValueError("its meta cannot be read")
         return stored, answer.facts(line.tenant)
-    if line.embedder is None or not line.vector or len(line.vector) % 2 or line.lesson is None:
+    if line.embedder is None or line.vector is None or len(line.vector) % 2 or line.lesson is None:
         raise ValueError("a lesson has an embedder, a vector of half-precision numbers, and what was learned")
     kept = line.lesson.kept
+    if not line.vector and kept.later_of is None:
+        raise ValueError("a question has a vector")
     if kept.entry_id != line.entry_id or (kept.entry is not None and kept.entry.tenant != line.tenant):
         raise ValueError("the lesson inside is another entry's, or another tenant's")
     bare = Facts(line.entry_id, line.tenant, line.endpoint, line.created_at)

@@ -34,6 +34,7 @@ FEATURES = (
     "alone",
     "one",
 )
+VETOED = FEATURES.index("vetoed")
 
 Compare = Callable[[int, float], Compared]  # the asked question against a key, by the key's number
 

@@ -74,7 +74,7 @@ class VectorIndex:
         import numpy as np
 
         assert self._rows is not None
-        self.graph = graph = _new_graph(self.dimensions)
+        self.graph = graph = new_graph(self.dimensions)
         graph.add(np.array(self._keys, np.uint64), self._rows[: len(self._keys)], threads=1)
         self._rows, self._keys, self._place = None, [], {}
 
@@ -113,7 +113,8 @@ def key_of(entry_id: str, question: str) -> int:
     return int.from_bytes(blake2b(f"{entry_id}\0{question}".encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
-def _new_graph(dimensions: int) -> Any:
+def new_graph(dimensions: int) -> Any:
+    """An empty one."""
     import usearch.index  # pyright: ignore[reportMissingTypeStubs]
 
     library: Any = usearch.index

@@ -2,23 +2,25 @@
 
     look      embed the question, find the nearest keys of its own namespace, let the namespace decide
     keep      a fresh answer: judged beside the nearest ones, then its question becomes a key
+    ask_later what the judge was not asked about while labels were short; answers that turn out to be the same become one
     drop      by what an answer rests on (core/forgetting.py): gone from the next look on, in other workers at their next look at the store
 
 Guarantees: the scope of a question is the name of its namespace: no search sees another's keys. An answer reaches others than those who brought it
 about only after a second, independent answer agreed with it. Whatever fails here is a miss.
 """
 
+import math
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farthing.brain.cache.semantic.certify import NEVER
+from farthing.brain.cache.semantic.asking import Asking, SameAnswer
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.entries import Airborne, Entry, Kept, Label, Pending
 from farthing.brain.cache.semantic.index import VectorIndex, key_of
-from farthing.brain.cache.semantic.judge import Judge
+from farthing.brain.cache.semantic.later import AT_ONCE, Unasked
 from farthing.brain.cache.semantic.namespace import ASKED, Look, Namespace, Promise
 from farthing.brain.cache.semantic.scorer import Prior
 from farthing.brain.cache.semantic.space import Space, with_guests
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from farthing.brain.cache.flight import Flight
     from farthing.brain.ports import Vector
 
-SameAnswer = Callable[[Entry, Entry], Awaitable[bool | None]]  # None: nobody could say
 _ROOM = 0.95  # of a limit, that is left full after an eviction
 
 
@@ -45,12 +46,13 @@ class SemanticLane:
     def __init__(self, config: Semantic, embedder: Embedder, prior: Prior, verifier: Verifier, *, seed: int | None = None) -> None:
         self.config = config
         self.embedder = embedder
-        self.judge = Judge()
         self.evicted: Callable[[tuple[str, ...]], bool] = _nobody
         self._prior, self._verifier = prior, verifier
         self._coin = random.Random(seed).random
+        self.asking = Asking(self._coin)
         self._spaces: dict[bytes, Space] = {}
         self._where: dict[str, tuple[bytes, int]] = {}  # entry -> scope, group
+        self._became: dict[str, str] = {}  # entry -> the one that it turned out to be the same as
         self._marked: dict[str, set[str]] = {}  # mark -> entries
         self._buried = Buried()
         self._calibrations: dict[tuple[str, str], Sequence[Label]] = {}
@@ -113,25 +115,22 @@ class SemanticLane:
     async def keep(self, pending: Pending, entry: Entry, same: SameAnswer) -> Kept | None:
         """Judge a fresh answer beside those it might equal, and take its question in. `None` when nothing was learned."""
         space = self._space(entry.scope, entry.tenant, entry.endpoint)
-        verdicts: list[tuple[int, bool]] = []
-        for place, group in enumerate(pending.look.candidate.others[:ASKED] if pending.look.candidate else ()):
-            other = space.entries.get(group)
-            if other is None:
-                continue
-            verdict = await self._settle(entry, other, pending.look.probability if place == 0 else 0.1, same)
-            if verdict is None:
-                return None
-            verdicts.append((group, verdict))
-            if verdict:
-                break
+        asks = space.namespace.asks(pending.look)
+        others = pending.look.candidate.others[:ASKED] if pending.look.candidate else ()
+        verdicts = await self.asking.beside(space, others, entry, pending.look.probability, same) if asks else []
+        if verdicts is None:
+            return None
         if self._buried.cover(entry.facts):
             return None  # something that it rests on was dropped after it was asked
         space = self._space(entry.scope, entry.tenant, entry.endpoint)
-        heard = tuple((space.entries[group].entry_id, equal) for group, equal in verdicts if group in space.entries)
+        heard = space.named(verdicts)
         group = space.namespace.learn(pending.look, verdicts)
+        unasked = () if asks else space.named([(other, False) for other in others])
+        if unasked and pending.look.candidate is not None:
+            space.put_off(group, pending.look.score, pending.look.candidate.row, others, pending.vector)
         self.place(entry, pending.vector, group)
         answers = space.entries[group]
-        candidate = pending.look.candidate if verdicts else None
+        candidate = pending.look.candidate if verdicts or unasked else None
         return Kept(
             entry_id=answers.entry_id,
             scope=entry.scope,
@@ -142,13 +141,64 @@ class SemanticLane:
             score=None if candidate is None else pending.look.score,
             row=None if candidate is None else candidate.row,
             entry=entry if answers is entry else None,
+            unasked=tuple(entry_id for entry_id, _ in unasked),
         )
 
-    def restore(self, kept: Kept, vector: "Vector") -> bool:
-        """A lesson from the store. False where its vectors are another embedder's, or its answer is gone: set aside."""
+    async def ask_later(self, scope: bytes, same: SameAnswer) -> "list[tuple[Kept, Entry, Vector | None]]":
+        """Some of what was not asked about; what was learned, each with the answer that it is about, and the vector where it is a key of that now."""
+        learned: list[tuple[Kept, Entry, Vector | None]] = []
+        for _ in range(AT_ONCE):
+            space = self._spaces.get(scope)
+            unasked = None if space is None or space.namespace.young else space.namespace.later.take()
+            if space is None or unasked is None:
+                break
+            entry = space.entries.get(unasked.group)
+            if entry is None:
+                continue
+            probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, unasked.score))))
+            verdicts = await self.asking.beside(space, unasked.others, entry, probability, same, own=unasked.group)
+            if verdicts is None:
+                space.namespace.later.put(unasked)
+                break
+            if self._where.get(entry.entry_id) == (scope, unasked.group) and self._spaces.get(scope) is space:
+                learned.append(self._learn_later(space, unasked, entry, verdicts))
+        return learned
+
+    def _learn_later(self, space: Space, unasked: Unasked, entry: Entry, verdicts: list[tuple[int, bool]]) -> "tuple[Kept, Entry, Vector | None]":
+        heard, vector = space.named(verdicts), space.unasked.pop(unasked.group, None)
+        into = space.namespace.learn_later(unasked.group, verdicts)
+        if into is not None:
+            self._merge(space, unasked.group, into)
+            self.evicted((entry.entry_id,))
+        answers = space.entries[unasked.group if into is None else into]
+        kept = Kept(
+            entry_id=answers.entry_id,
+            scope=entry.scope,
+            embedder=self.embedder.id,
+            question=entry.question,
+            voice=entry.voice,
+            verdicts=heard,
+            later_of=entry.entry_id,
+        )
+        return kept, answers, None if into is None else vector
+
+    def _merge(self, space: Space, group: int, into: int) -> None:
+        """Two answers are one from now on."""
+        self.size_bytes -= space.bytes_of(group) + space.bytes_of(into)
+        gone = space.merge(group, into)
+        self.size_bytes += space.bytes_of(into)
+        self._unmark(gone)
+        self._became[gone.entry_id] = space.entries[into].entry_id
+
+    def restore(self, kept: Kept, vector: "Vector", *, adopts: bool = False) -> bool:
+        """A lesson from the store. False where its vectors are another embedder's, or its answer is gone: set aside.
+
+        `adopts`: what its worker left unasked is asked about by this one."""
         if kept.embedder != self.embedder.id:
             return False
-        found = self._where.get(kept.entry_id)
+        if kept.later_of is not None and (self.group_of(kept.later_of) is not None or not len(vector)):
+            return self._restore_later(kept, kept.later_of)
+        found = self._find(kept.entry_id)
         if found is not None:
             space, group = self._spaces[found[0]], found[1]
             entry = msgspec.structs.replace(kept.entry or space.entries[group], question=kept.question, voice=kept.voice)
@@ -157,20 +207,21 @@ class SemanticLane:
         else:
             return False
         space.namespace.remember(kept.score, kept.row, [(self.group_of(entry_id), equal) for entry_id, equal in kept.verdicts])
-        self.place(entry, vector, group)
+        group = self.place(entry, vector, group)
+        others = [other for other in map(self.group_of, kept.unasked) if other is not None]
+        if adopts and others and kept.score is not None and kept.row is not None:
+            space.put_off(group, kept.score, kept.row, others, vector)
         return True
 
-    async def _settle(self, entry: Entry, other: Entry, expected: float, same: SameAnswer) -> bool | None:
-        """Ask until the verdicts settle it."""
-        if entry.text.strip() == other.text.strip():
-            return True
-        weighing = self.judge.weigh(min(0.98, max(0.02, expected)), self._coin())
-        while weighing.wants_more:
-            verdict = await same(entry, other)
-            if verdict is None:
-                return None
-            weighing.hear(verdict)
-        return weighing.same
+    def _restore_later(self, kept: Kept, entry_id: str) -> bool:
+        """What came of asking later: a label, and perhaps two answers that are one."""
+        space, group, into = self._spaces.get(kept.scope), self.group_of(entry_id), self.group_of(kept.entry_id)
+        if space is None or group is None:
+            return False
+        space.namespace.learn_later(group, [(self.group_of(other), equal) for other, equal in kept.verdicts])
+        if into is not None and group != into:
+            self._merge(space, group, into)
+        return True
 
     def place(self, entry: Entry, vector: "Vector", group: int | None = None) -> int:
         """A question becomes a key of `group`, or of a new one that `entry` answers."""
@@ -232,8 +283,14 @@ class SemanticLane:
         return [(scope, space.index) for scope, space in self._spaces.items()]
 
     def group_of(self, entry_id: str) -> int | None:
-        found = self._where.get(entry_id)
+        found = self._find(entry_id)
         return None if found is None else found[1]
+
+    def _find(self, entry_id: str) -> tuple[bytes, int] | None:
+        """Scope and group of an answer, or of the one that it became part of."""
+        while (into := self._became.get(entry_id)) is not None:
+            entry_id = into
+        return self._where.get(entry_id)
 
     def drop(self, what: Drop) -> int:
         """Forget what it names, and let nothing in that was on its way; how many answers that were."""
@@ -268,7 +325,7 @@ class SemanticLane:
 
     def dispute(self, entry_id: str) -> bool:
         """A user said that this answer was wrong for the question it was served to: it goes, and its namespace learns."""
-        found = self._where.get(entry_id)
+        found = self._find(entry_id)
         if found is None:
             return False
         scope, group = found
@@ -281,8 +338,11 @@ class SemanticLane:
         self.keys -= len(space.keys.get(group, ()))
         self.size_bytes -= space.bytes_of(group)
         entry = space.forget(group)
-        if entry is None:
-            return
+        if entry is not None:
+            self._unmark(entry)
+
+    def _unmark(self, entry: Entry) -> None:
+        """Nothing names it any more."""
         self._where.pop(entry.entry_id, None)
         for mark in marks(entry.facts):
             entries = self._marked.get(mark, set())
@@ -304,21 +364,6 @@ class SemanticLane:
 
     def stats(self) -> dict[str, object]:
         """What the operator wants to see of every namespace."""
-        return {"keys": self.keys, "judge_error": round(self.judge.error, 4), "judge_calls": self.judge.calls, "namespaces": self._rows()}
-
-    def _rows(self) -> Sequence[dict[str, object]]:
-        return [
-            {
-                "scope": scope.hex()[:16],
-                "endpoint": space.endpoint,
-                "tenant": space.tenant,
-                "answers": len(space.entries),
-                "keys": len(space.index),
-                "labels": space.namespace.labels,
-                "certified": space.namespace.certificate.threshold != NEVER,
-                "bound": space.namespace.certificate.bound,
-                "coverage": round(space.namespace.certificate.coverage, 4),
-                "disputes": space.namespace.disputes,
-            }
-            for scope, space in self._spaces.items()
-        ]
+        judge = self.asking.judge
+        rows = [space.standing(scope) for scope, space in self._spaces.items()]
+        return {"keys": self.keys, "judge_error": round(judge.error, 4), "judge_calls": judge.calls, "namespaces": rows}

@@ -60,7 +60,8 @@ class Scorer:
         self.weights = list(prior.weights)
         self._rows: list[list[float]] = []
         self._labels: list[bool] = []
-        self._fit_at = _FIRST_FIT
+        self._supposed: dict[int, list[float]] = {}
+        self._seen, self._fit_at = 0, _FIRST_FIT
 
     def score(self, row: Sequence[float]) -> float:
         """The logit of the probability that the answer serves."""
@@ -71,8 +72,21 @@ class Scorer:
         self._labels.append(right)
         if len(self._rows) > _MOST_ROWS + 500:
             del self._rows[:500], self._labels[:500]
-        if len(self._labels) >= self._fit_at:
-            self._fit_at = min(int(len(self._labels) * _GROWTH) + 1, len(self._labels) + 500)
+        self._count()
+
+    def suppose(self, key: int, row: Sequence[float]) -> None:
+        """That the answer does not serve, as long as nobody was asked: most of what is not likely is not the same."""
+        self._supposed[key] = self._scaled(row)
+        self._count()
+
+    def known(self, key: int) -> None:
+        """It is supposed no longer."""
+        self._supposed.pop(key, None)
+
+    def _count(self) -> None:
+        self._seen += 1
+        if self._seen >= self._fit_at:
+            self._fit_at = self._seen + min(500, int(self._seen * (_GROWTH - 1)) + 1)
             self._refit()
 
     def _scaled(self, row: Sequence[float]) -> list[float]:
@@ -82,9 +96,9 @@ class Scorer:
     def _refit(self) -> None:
         import numpy as np
 
-        self.weights = fit(np.array(self._rows), np.array(self._labels, float), np.array(self._prior.weights), PULL).tolist()
-        if len(self._rows) >= _MOST_ROWS:
-            self._fit_at = len(self._rows) + 250
+        rows = np.array([*self._rows, *self._supposed.values()])
+        labels = np.array([*self._labels, *(False for _ in self._supposed)], float)
+        self.weights = fit(rows, labels, np.array(self._prior.weights), PULL).tolist()
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from farthing.brain.cache.semantic.certify import NEVER
 from farthing.brain.cache.semantic.entries import Airborne, Entry
 from farthing.brain.cache.semantic.index import VectorIndex
 from farthing.brain.cache.semantic.namespace import Namespace
@@ -29,6 +30,7 @@ class Space:
         self.voices: dict[int, set[str]] = {}
         self.hits: dict[int, int] = {}  # served by this worker, by group
         self.airborne: list[Airborne] = []
+        self.unasked: dict[int, Vector] = {}  # by group: of questions that the judge is to be asked about later
         self.calibrated = False
         self._guest = 0
 
@@ -51,8 +53,46 @@ class Space:
             del self.texts[key]
             self.namespace.forget_key(key)
         self.voices.pop(group, None)
+        self.unasked.pop(group, None)
         self.hits.pop(group, None)
         return self.entries.pop(group, None)
+
+    def put_off(self, group: int, score: float, row: Sequence[float], others: Sequence[int], vector: "Vector") -> None:
+        """The judge was not asked whether the question that opened `group` is the same as `others`."""
+        self.namespace.put_off(group, score, row, others)
+        self.unasked[group] = vector
+
+    def merge(self, group: int, into: int) -> Entry:
+        """Two answers are one: the second stays, the keys of the first lead to it. Gives what was the first."""
+        keys = self.keys.pop(group)
+        self.unasked.pop(group, None)
+        self.namespace.merge(group, into, keys)
+        self.keys[into] += keys
+        self.voices[into] |= self.voices.pop(group)
+        self.hits[into] = self.hits.get(into, 0) + self.hits.pop(group, 0)
+        return self.entries.pop(group)
+
+    def named(self, verdicts: Sequence[tuple[int, bool]]) -> tuple[tuple[str, bool], ...]:
+        """The same by the names of answers, as far as they are there."""
+        groups = [(self.namespace.current(group), equal) for group, equal in verdicts]
+        return tuple((self.entries[group].entry_id, equal) for group, equal in groups if group in self.entries)
+
+    def standing(self, scope: bytes) -> dict[str, object]:
+        """What the operator wants to see."""
+        namespace = self.namespace
+        return {
+            "scope": scope.hex()[:16],
+            "endpoint": self.endpoint,
+            "tenant": self.tenant,
+            "answers": len(self.entries),
+            "keys": len(self.index),
+            "labels": namespace.labels,
+            "unasked": len(namespace.later),
+            "certified": namespace.certificate.threshold != NEVER,
+            "bound": namespace.certificate.bound,
+            "coverage": round(namespace.certificate.coverage, 4),
+            "disputes": namespace.disputes,
+        }
 
     def bytes_of(self, group: int) -> int:
         """About what a group takes in memory."""
