@@ -1,15 +1,16 @@
 """Rule `extract`: of long documents, the sentences that have to do with the question. Pure.
 
 Sentences of all documents compete for one budget, so that a document that says nothing goes before a sentence of one that does; documents that the
-caller put first are trusted a little more. What stays stands in its place, with an ellipsis where something went; a heading stays with its first
-sentence; tags and code always stay, quoted words are never parted.
+caller put first are trusted a little more, and much more where their order is plainly one and the question says little (`order_faith`). What stays
+stands in its place, with an ellipsis where something went; a heading stays with its first sentence; tags and code always stay, quoted words are
+never parted.
 """
 
 import re
 from bisect import bisect
 from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
 from math import inf, log, log1p
 
 import msgspec
@@ -24,8 +25,14 @@ _NOTHING = "[nothing here about the question]"
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _HEADING = re.compile(r"(?:#{1,6} |\[?\d{1,3}[\]):.] ?|(?:document|source|title|passage)\b.{0,20}:)", re.IGNORECASE)
 _MOST_HEADING = 120  # characters
-# Chosen among a few by hand, on the last questions of three sets; bench/diet.py reports on the first ones.
-_WEIGHTS = {"passage": 1.0, "order": 0.3, "own": 0.5, "around": 0.15, "lead": 0.05, "length": 0.1}
+# Chosen by search on the last questions of three sets, best first and in any order; bench/diet_lossy.py reports on the first ones.
+_WEIGHTS = {"passage": 1.0, "order": 0.3, "first": 0.0, "own": 0.65, "around": 0.15, "lead": 0.05, "length": 0.15}
+_BY_FAITH = {"order": 0.9, "first": 0.3}  # how much more these weigh where the caller's order is to be believed
+_OWN_BY_FAITH = 0.95  # how much less a sentence's own words
+_SURE_ORDER = 0.5  # rank correlation from which the order is surely one
+_MANY_WORDS, _FEW_WORDS = 8, 4
+_MOST_FAITH = 1.5
+_RANKED = 50  # passages whose order is looked at
 
 
 class Sentence(msgspec.Struct, gc=False):
@@ -161,22 +168,42 @@ def _is_heading(sentence: str) -> bool:
 
 def worth(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequence[str]) -> list[float] | None:
     """How much each sentence has to do with the question; `None` where no word of it stands in any."""
-    rows = features(texts, sentences, wanted)
-    if not any(row["own"] for row in rows):
-        return None
-    return [sum(_WEIGHTS[name] * value for name, value in row.items()) for row in rows]
-
-
-def features(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequence[str]) -> list[dict[str, float]]:
-    """What the score of a sentence is made of, relative to the best of this prompt."""
     said = [terms(texts[one.text][one.start : one.end]) for one in sentences]
-    own = Pieces(said).scores(wanted)
     passages: dict[int, list[str]] = {}
     for one, found in zip(sentences, said, strict=True):
         passages.setdefault(one.passage, []).extend(found)
     whole = dict(zip(passages, Pieces([*passages.values()]).scores(wanted), strict=True))
+    rows = features(sentences, said, whole, wanted)
+    if not any(row["own"] for row in rows):
+        return None
+    weights = _weights(order_faith([*whole.values()], len(set(wanted))))
+    return [sum(weights[name] * value for name, value in row.items()) for row in rows]
+
+
+def _weights(faith: float) -> dict[str, float]:
+    found = {name: weight + faith * _BY_FAITH.get(name, 0.0) for name, weight in _WEIGHTS.items()}
+    return found | {"own": _WEIGHTS["own"] * (1 - _OWN_BY_FAITH * min(1.0, faith))}
+
+
+def order_faith(scores: Sequence[float], words: int) -> float:
+    """How much the caller's order of the passages is to be believed rather than the words of single sentences: from 0, up to 1.5.
+
+    Much where it is the order that words give too (`scores` of the passages as they come, by Kendall's rank correlation), and the question has
+    too few `words` to tell sentences apart: then the first passages are better kept whole, as cutting off the end would.
+    """
+    pairs = list(combinations(scores[:_RANKED], 2))
+    agreement = sum((one > other) - (one < other) for one, other in pairs) / len(pairs) if pairs else 0.0
+    few = (_MANY_WORDS - words) / (_MANY_WORDS - _FEW_WORDS)
+    return min(1.0, max(0.0, agreement / _SURE_ORDER)) * min(_MOST_FAITH, max(0.0, few))
+
+
+def features(
+    sentences: Sequence[Sentence], said: Sequence[Sequence[str]], whole: Mapping[int, float], wanted: Sequence[str]
+) -> list[dict[str, float]]:
+    """What the score of a sentence is made of, relative to the best of this prompt. `said` are its terms, `whole` the scores of passages."""
+    own = Pieces(said).scores(wanted)
     most, best = max(whole.values(), default=0.0) or 1.0, max(own, default=0.0) or 1.0
-    order = {passage: -log(1 + rank) for rank, passage in enumerate(passages)}
+    rank = {passage: place for place, passage in enumerate(whole)}
     rows: list[dict[str, float]] = []
     for place, one in enumerate(sentences):
         near = [own[other] for other in (place - 1, place + 1) if 0 <= other < len(own) and sentences[other].passage == one.passage]
@@ -187,7 +214,8 @@ def features(texts: Sequence[str], sentences: Sequence[Sentence], wanted: Sequen
                 "own": own[place] / best,
                 "around": max(near, default=0.0) / best,
                 "lead": float(lead),
-                "order": order[one.passage],
+                "order": -log(1 + rank[one.passage]),
+                "first": float(rank[one.passage] == 0),
                 "length": log1p(len(said[place])) / 3,
             }
         )
