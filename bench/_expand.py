@@ -30,7 +30,7 @@ def expansion(learned: Any, most: int) -> list[Figure]:
             groups["kept back"] = _rag.questions(name, _rag.MORE)[-min(most, LEARNED_FROM[name]) :]
         for group, some in groups.items():
             figures += _by_rule(rag, learned, name, group, some, costs)
-        figures += _in_the_other_name(rag, learned, name, groups["asked"])
+        figures += _in_the_other_name(rag, learned, name, groups["asked"][:500])
     figures += [
         Figure(f"{rule}: most that it costs any set, questions kept back", cost, "", 0, note="nDCG@10 x 1000") for rule, cost in costs.items()
     ]

@@ -46,12 +46,17 @@ class Upstream:
         service = Service(base_url=base_url, api_key_env=key_env)
         environ = {key_env: "none", **os.environ} if key_env == "NONE" else os.environ
         self._clock = SystemClock()
+        self.error: FarthingError | None = None  # a flow goes on without a step that failed; a recording must not
         self._hub = Hub(Config(services={"upstream": service}), clock=self._clock, environ=environ)
 
     async def send(self, call: Call) -> Reply:
         body = patch(call.body, {"model": msgspec.json.encode(self._model)})
         deadline_s = self._clock.monotonic() + 120.0
-        return await self._hub.send(msgspec.structs.replace(call, service="upstream", model=self._model, body=body, deadline_s=deadline_s))
+        try:
+            return await self._hub.send(msgspec.structs.replace(call, service="upstream", model=self._model, body=body, deadline_s=deadline_s))
+        except FarthingError as error:
+            self.error = error
+            raise
 
     def dialects(self, service: str) -> frozenset[Dialect]:
         del service
@@ -84,6 +89,8 @@ async def record(name: str, upstream: Upstream | None, source: str) -> list[Reco
 
         agent = await as_agent(name, case, tokens, models(case.agent))
         flow, _ = await as_flow(name, case, tokens, models(case.flow))
+        if upstream is not None and upstream.error is not None:
+            raise upstream.error
         graded = " ".join(f"{side} {'right' if made.right(case) else 'WRONG'} in {made.calls}" for side, made in (("agent", agent), ("flow", flow)))
         print(f"{name}: {graded} calls: {case.text[:60]}")
     return [msgspec.structs.replace(line, model="gpt-4o-mini") for line in lines]
@@ -128,6 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FarthingError, RuntimeError) as error:
         print(f"Not recorded: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped; the example at hand was not written.", file=sys.stderr)
+        return 130
     return 0
 
 

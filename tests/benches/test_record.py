@@ -61,6 +61,24 @@ def test_what_comes_with_farthing_is_what_the_cases_say(name: str, tmp_path: Pat
     assert (tmp_path / f"{name}.recordings.jsonl").read_text() == recordings(name).read_text()
 
 
+def test_a_call_of_a_flow_that_fails_leaves_the_file_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flow itself would go on without that step."""
+
+    async def handle(received: Received, out: Responder) -> None:
+        if not received.fields["messages"][0]["content"].startswith("You are a helpful agent"):
+            out.whole(400, b'{"error": {"message": "no such parameter"}}')
+            return
+        choice = {"index": 0, "message": {"role": "assistant", "content": "ANSWER yes"}, "finish_reason": "stop"}
+        answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "real-1", "choices": [choice]}
+        usage = {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55}
+        out.whole(200, json.dumps(answer | {"usage": usage}).encode())
+
+    with LoopbackServer(handle) as upstream:
+        assert main(["form", "--model", "m", "--base-url", f"{upstream.base_url}/v1", "--key-env", "NONE", "--to", str(tmp_path)]) == 1
+    assert "Not recorded:" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_service_that_is_not_there_leaves_the_file_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in FOLDER.glob("*.recordings.jsonl")}
     assert main(["form", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--key-env", "NONE", "--to", str(tmp_path)]) == 1

@@ -169,6 +169,27 @@ def test_the_question_s_own_words_count_for_more_and_its_vector_is_untouched() -
     assert (ranked.question.vector == asked).all()
 
 
+def test_a_passage_that_has_both_names_is_no_better_than_one_with_the_asked_one() -> None:
+    texts = ["The vpn needs a token from the office.", "The vpn is a virtual private network.", "A virtual private network is slow here."]
+    made = finder([passage(number, text) for number, text in enumerate(texts, 1)])
+    made.expander = Expander(("acronyms",), (), learned(VPN))
+    one, other = made.rank("vpn", vector("vpn")), finder([passage(number, text) for number, text in enumerate(texts, 1)]).rank("vpn", vector("vpn"))
+    assert one is not None
+    assert other is not None
+    by_words = {passage.id: float(score) for passage, score in zip(one.passages, one.found.words, strict=True)}
+    plain = {passage.id: float(score) for passage, score in zip(other.passages, other.found.words, strict=True)}
+    assert (by_words[1], by_words[2]) == pytest.approx((plain[1], plain[2]))
+    assert 0 == plain[3] < by_words[3] < by_words[1]
+
+
+def test_only_the_whole_phrase_counts() -> None:
+    ranked = expanding(VPN).rank("vpn", vector("vpn"))
+    assert ranked is not None
+    by_words = {passage.id: float(score) for passage, score in zip(ranked.passages, ranked.found.words, strict=True)}
+    assert by_words[1] > 0
+    assert by_words[3] == 0
+
+
 def test_a_phrase_weighs_no_more_than_what_it_stands_for() -> None:
     ranked = expanding(VPN).rank("vpn", vector("vpn"))
     assert ranked is not None

@@ -119,9 +119,15 @@ class Index:
         return float(cosines[0]) if len(cosines) else -1.0
 
     def words(self, question: Question) -> Floats:
-        """BM25 of every passage, other words for what is asked included."""
-        wanted = np.concatenate([question.terms, *(extra.terms for extra in question.extra)])
-        return self.lexical.scores(wanted, np.concatenate([question.weights, *(extra.weights for extra in question.extra)]))
+        """BM25 of every passage. Other words for what is asked count where they say more than those that they stand for, not on top of them: a
+        passage that has both names is no better than one that has the asked one."""
+        found = self.lexical.scores(question.terms, question.weights)
+        for extra in question.extra:
+            more = self.lexical.scores(extra.terms, extra.weights, every=True)
+            if len(extra.instead_of):
+                more -= self.lexical.scores(question.terms[extra.instead_of], question.weights[extra.instead_of])
+            found += np.maximum(more, 0)
+        return found
 
     def candidates(self, question: Question) -> Candidates:
         """The union of the best by words and by meaning."""

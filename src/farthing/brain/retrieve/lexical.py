@@ -118,13 +118,21 @@ class Lexical:
                 held[number] = held[number] or not self.gone[first + rows].all()
         return held
 
-    def scores(self, wanted: Codes, weights: Floats) -> Floats:
-        """BM25 of every passage: the sum over distinct `wanted` terms of `weights` times impact. Of those that are gone, nothing is meant."""
+    def scores(self, wanted: Codes, weights: Floats, *, every: bool = False) -> Floats:
+        """BM25 of every passage: the sum over distinct `wanted` terms of `weights` times impact. Of those that are gone, nothing is meant.
+
+        `every`: 0 for passages that have not all of the terms.
+        """
         found = np.zeros(self.size, np.float32)
+        held = np.zeros(self.size if every and len(wanted) > 1 else 0, np.uint8)
         for first, run in zip(self._firsts, self._runs, strict=True):
             part, norm = found[first : first + run.size], self._norm[first : first + run.size]
             for number, rows, counts in run.postings(wanted):
                 part[rows] += weights[number] * (counts * (_K1 + 1) / (counts + norm[rows]))
+                if len(held):
+                    held[first + rows] += 1
+        if len(held):
+            found[held < len(wanted)] = 0
         return found
 
     def of(self, row: int) -> Codes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-# Endings that change places; `s` stands for what may follow.
+# Endings that change places; an s may follow.
 _SWAPS = (
     ("our", "or"), ("re", "er"), ("ogue", "og"), ("ence", "ense"), ("yse", "yze"), ("ise", "ize"), ("isation", "ization"), ("ising", "izing"),
     ("ised", "ized"), ("iser", "izer"), ("lling", "ling"), ("lled", "led"), ("ller", "ler"), ("llor", "lor"), ("fil", "fill"), ("rol", "roll"),
@@ -28,6 +28,13 @@ _PLURALS_FROM = _PAIRS.index("child children")
 _TOGETHER = re.compile(
     r"(log|sign|set|check|back|start|shut|roll|turn|pick|drop|hand|take|break|cut|clean|build|pay|opt|cash|look|mark|pop|push|run|sell|stand|time|"
     r"trade|try|walk|warm|work|write|carry|call|fall|follow|kick|lay|print|clock|hold|buy|plug|add)(in|on|up|out|off|down|back|over|away)"
+)
+
+
+_ENDINGS = tuple(
+    (re.compile(rf"(\w{{2,}}){one}({_MORE if one in _OPEN else 's?'})"), other)
+    for british, american in _SWAPS
+    for one, other in ((british, american), (american, british))
 )
 
 
@@ -57,11 +64,9 @@ def _spelt(word: str) -> Iterator[str]:
     for form in {word: None, plain: None}:
         if form in _SPELLED:
             yield _SPELLED[form]
-    for british, american in _SWAPS:
-        for one, other in ((british, american), (american, british)):
-            tail = _MORE if one in _OPEN else "s?"
-            if match := re.fullmatch(rf"(\w{{2,}}){one}({tail})", word):
-                yield f"{match[1]}{other}{match[2]}"
+    for pattern, other in _ENDINGS:
+        if match := pattern.fullmatch(word):
+            yield f"{match[1]}{other}{match[2]}"
     for pair in ("ae", "oe"):
         if pair in word[:-1]:
             yield word.replace(pair, "e", 1)

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from farthing.core.document import Wording
 
 _MOST = 200  # of one document
-_BRACKETS = re.compile(r"(?P<before>[^()\[\]\n]{2,160}?)\s?[(\[](?P<inside>[^()\[\]\n]{2,120})[)\]]")
+_BRACKETS = re.compile(r"[(\[]([^()\[\]\n]{2,120})[)\]]")
+_BOUND = re.compile(r"[()\[\]\n]")
+_BEFORE_CHARS = 160
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9&./-]{1,9}")
 _LAST_WORD = re.compile(r"[^\s,;:\"“”]+$")
 _HYPHENED = re.compile(r"(?<![\w-])([A-Za-z]{1,12})-([A-Za-z]{2,12})(?![\w-])")
@@ -30,7 +32,8 @@ def wordings(texts: Iterable[str]) -> tuple[Wording, ...]:
 
 def _abbreviations(text: str) -> Iterator[Wording]:
     for match in _BRACKETS.finditer(text):
-        before, inside = match["before"].strip(), re.split(r"[,;]", match["inside"], maxsplit=1)[0].strip(" \"'“”")
+        before = _BOUND.split(text[max(0, match.start() - _BEFORE_CHARS) : match.start()])[-1].strip()
+        inside = re.split(r"[,;]", match[1], maxsplit=1)[0].strip(" \"'“”")
         if (short := _short(inside)) is not None and (long := _long_form(short, before)) is not None:
             yield Wording("acronym", short, long)
         elif (last := _LAST_WORD.search(before)) is not None and (short := _short(last[0])) is not None and _long_form(short, inside) == inside:

@@ -57,4 +57,12 @@ def test_texts_of_which_nothing_stays_say_so_within_the_budget() -> None:
     made = extract(texts, "How many boats?", 40, 4.0)
     assert made[0] == texts[0]
     assert made[1:] == ["[nothing here about the question]"] * 3
-    assert sum(map(len, made)) <= 160
+    assert len("\n".join(made)) <= 160
+
+
+@pytest.mark.parametrize("budget", range(40, 150, 11))
+def test_a_second_helping_of_several_texts_changes_nothing(budget: int) -> None:
+    texts = [f"Harbour {number} has boats. " * 3 + FILLING * 2 for number in range(4)]
+    made = extract(texts, "How many boats are in the harbour?", budget, 4.0)
+    assert len("\n".join(made)) <= 4 * budget
+    assert extract(made, "How many boats are in the harbour?", budget, 4.0) == made

@@ -27,9 +27,9 @@ _HEADING = re.compile(r"(?:#{1,6} |\[?\d{1,3}[\]):.] ?|(?:document|source|title|
 _MOST_HEADING = 120  # characters
 # Chosen by search on the last questions of three sets, best first and in any order; bench/diet_lossy.py reports on the first ones.
 _WEIGHTS = {"passage": 1.0, "order": 0.3, "first": 0.0, "own": 0.65, "around": 0.15, "lead": 0.05, "length": 0.15}
-_BY_FAITH = {"order": 0.9, "first": 0.3}  # how much more these weigh where the caller's order is to be believed
+_BY_FAITH = {"order": 1.4, "first": 0.3}  # how much more these weigh where the caller's order is to be believed
 _OWN_BY_FAITH = 0.95  # how much less a sentence's own words
-_SURE_ORDER = 0.5  # rank correlation from which the order is surely one
+_SURE_ORDER = 0.35  # rank correlation from which the order is surely one
 _MANY_WORDS, _FEW_WORDS = 8, 4
 _MOST_FAITH = 1.5
 _RANKED = 50  # passages whose order is looked at
@@ -51,7 +51,7 @@ def extract(texts: Sequence[str], question: str, budget_tokens: int, chars_per_t
 
     Tokens are reckoned from characters: an exact count of every sentence would take longer than all the rest.
     """
-    wanted, most_chars = terms(question), budget_tokens * chars_per_token
+    wanted, most_chars = terms(question), budget_tokens * chars_per_token - max(0, len(texts) - 1)  # with a line's end between texts
     if sum(map(len, texts)) <= most_chars:
         return list(texts)
     sentences = split(texts)
