@@ -16,7 +16,9 @@ from farthing.brain.reading.words import words
 from farthing.brain.retrieve.expand import RULES, Rule
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import best
+from farthing.config import Retrieve
 
+SHIPPED: tuple[Rule, ...] = Retrieve().expand
 SETS = ("scifact", "cranfield", "xquad_en", "nq_oracle", "hotpot500")
 
 
@@ -31,9 +33,9 @@ def expansion(learned: Any, most: int) -> list[Figure]:
         for group, some in groups.items():
             figures += _by_rule(rag, learned, name, group, some, costs)
         figures += _in_the_other_name(rag, learned, name, groups["asked"][:500])
-    figures += [
-        Figure(f"{rule}: most that it costs any set, questions kept back", cost, "", 0, note="nDCG@10 x 1000") for rule, cost in costs.items()
-    ]
+    for rule, cost in costs.items():
+        goal = 0 if rule in SHIPPED else None
+        figures.append(Figure(f"{rule}: most that it costs any set, questions kept back", cost, "", goal, note="nDCG@10 x 1000"))
     return figures
 
 
@@ -41,18 +43,18 @@ def _by_rule(rag: RagSet, learned: Any, name: str, group: str, some: Sequence[As
     plain = [_ndcg(rag, learned, name, place, one, ()) for place, one in enumerate(some)]
     parts: list[str] = []
     whole = 0.0
-    for rules in (*((rule,) for rule in RULES if rule != "synonyms"), RULES):
+    for rules in (*((rule,) for rule in RULES if rule != "synonyms"), SHIPPED):
         changed = {place: one for place, one in enumerate(some) if _extra(rag, one, rules)}
         gain = sum(_ndcg(rag, learned, name, place, one, rules) - plain[place] for place, one in changed.items())
         points = 1000 * gain / len(some)
-        if rules == RULES:
+        if rules == SHIPPED:
             whole = points
         else:
             parts.append(f"{rules[0]} {points:+.1f} ({len(changed)})")
             if group == "kept back":
                 costs[rules[0]] = max(costs.get(rules[0], 0.0), -points)
     note = f"without {1000 * statistics.fmean(plain):.1f}; by rule, and questions that it touches: {', '.join(parts)}"
-    return [Figure(f"{name}, {group}: nDCG@10 x 1000 gained by all rules", whole, "", 0 if group == "asked" else None, False, note)]
+    return [Figure(f"{name}, {group}: nDCG@10 x 1000 gained as shipped", whole, "", 0 if group == "asked" else None, False, note)]
 
 
 def _in_the_other_name(rag: RagSet, learned: Any, name: str, some: Sequence[Asked]) -> list[Figure]:

@@ -229,6 +229,13 @@ class Stage:
         )
         self.config = config
 
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.retriever is not None:
+            self.retriever.close()
+
     def exchange(self, body: dict[str, Any], number: int) -> Exchange:
         raw = json.dumps(body).encode()
         view = peek(Dialect.CHAT, raw, json_depth=64, max_messages=100)
@@ -243,35 +250,33 @@ class Stage:
 
     def side(self, answer: str, since_s: float) -> Side:
         paid = sum(row.cost_picousd or 0 for row in self.book.rows)
-        if self.retriever is not None:
-            self.retriever.close()
         took_s = self.clock.monotonic() - since_s
         return Side(answer, len(self.models.weights), Decimal(paid) / 10**12, took_s, self.models.weights, self.models.shown)
 
 
 async def as_flow(name: str, case: Case, tokens: TokenCounter, models: MakeModels | None = None) -> tuple[Side, FlowResult]:
-    stage = Stage(name, case, tokens, models)
-    plan = Plans(stage.config.flows).get(name)
-    assert plan is not None
-    x = stage.exchange({"model": f"flow/{name}", "messages": [{"role": "user", "content": case.text}]}, 0)
-    since_s = stage.clock.monotonic()
-    result = await run_flow(plan, x, case.input, stage.house, FakeCaller([]), Tools(stage.fetch, {}))
-    return stage.side(result.answer or "", since_s), result
+    with Stage(name, case, tokens, models) as stage:
+        plan = Plans(stage.config.flows).get(name)
+        assert plan is not None
+        x = stage.exchange({"model": f"flow/{name}", "messages": [{"role": "user", "content": case.text}]}, 0)
+        since_s = stage.clock.monotonic()
+        result = await run_flow(plan, x, case.input, stage.house, FakeCaller([]), Tools(stage.fetch, {}))
+        return stage.side(result.answer or "", since_s), result
 
 
 async def as_agent(name: str, case: Case, tokens: TokenCounter, models: MakeModels | None = None) -> Side:
     """The loop that frameworks run: ask, do what was said, ask again with all that was said before."""
-    stage = Stage(name, case, tokens, models)
     turns = [{"role": "system", "content": TOOLS.format(AGENT_TOOLS[name])}, {"role": "user", "content": f"{case.text} {case.input or ''}".strip()}]
-    since_s, said = stage.clock.monotonic(), ""
-    for number in range(MOST_TURNS):
-        caller = FakeCaller([])
-        await journey(stage.exchange({"model": MODEL, "messages": turns, "temperature": 0}, number), stage.house, caller)
-        said = _content(caller.body)
-        if not said.startswith("CALL "):
-            break
-        turns += [{"role": "assistant", "content": said}, {"role": "user", "content": f"RESULT {_tool(stage, said)}"}]
-    return stage.side(said.removeprefix("ANSWER "), since_s)
+    with Stage(name, case, tokens, models) as stage:
+        since_s, said = stage.clock.monotonic(), ""
+        for number in range(MOST_TURNS):
+            caller = FakeCaller([])
+            await journey(stage.exchange({"model": MODEL, "messages": turns, "temperature": 0}, number), stage.house, caller)
+            said = _content(caller.body)
+            if not said.startswith("CALL "):
+                break
+            turns += [{"role": "assistant", "content": said}, {"role": "user", "content": f"RESULT {_tool(stage, said)}"}]
+        return stage.side(said.removeprefix("ANSWER "), since_s)
 
 
 def _content(body: bytes) -> str:

@@ -21,7 +21,7 @@ def passage_groups(rag: RagSet, asked: Sequence[Asked]) -> list[Group]:
 
 def sentence_groups(rag: RagSet, asked: Sequence[Asked], ranker: Ranker) -> list[Group]:
     """The same of the sentences of the best passages, as that ranker ranks them; right are those with an answer, in a right passage."""
-    finder = rag.finder(ranker)
+    finder = rag.finder(ranker, ())  # learned from questions as they are
     found: list[Group] = []
     for one in asked:
         ranked = finder.rank(one.text, one.vector)

@@ -22,6 +22,7 @@ from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import sequence
 from farthing.brain.retrieve.rank import Ranker
 from farthing.brain.retrieve.wordings import wordings
+from farthing.config import Retrieve
 
 DATA = ROOT.parent / "shared" / "data" / "rag"
 CACHE = Path(os.environ.get("FARTHING_BENCH_CACHE", Path(tempfile.gettempdir()) / "retrieve"))
@@ -66,8 +67,8 @@ class RagSet:
     names: list[str]  # of each passage, as `gold` has them
     vectors: np.ndarray
 
-    def finder(self, ranker: Ranker, expand: tuple[Rule, ...] = ()) -> Finder:
-        """`expand`: with other words for what is asked, by these rules; what the passages give two names is learned from them as at an ingest."""
+    def finder(self, ranker: Ranker, expand: tuple[Rule, ...] = Retrieve().expand) -> Finder:
+        """`expand`: rules for other words for what is asked, by default as shipped; what passages give two names is learned as at an ingest."""
         return Finder(self.index, self.shelf, ranker, Expander(expand, (), self.named if expand else None))
 
     @cached_property

@@ -25,9 +25,11 @@ import _talk
 from _expand import expansion
 from _harness import ROOT, Figure, print_table, save
 from _rag import ASKED, LEARN, MIXED, Asked, RagSet
+from farthing import config
 from farthing.brain.retrieve import features
 from farthing.brain.retrieve.base import Excerpt, Passage
 from farthing.brain.retrieve.dense import to_bytes
+from farthing.brain.retrieve.expand import Expander
 from farthing.brain.retrieve.finder import Finder, Ranked
 from farthing.brain.retrieve.index import Index
 from farthing.brain.retrieve.lexical import Rows, best
@@ -301,7 +303,7 @@ def speed(chunks: int) -> list[Figure]:
     index.add(range(chunks), sequences, vectors)
     build_s = time.perf_counter() - began
     shelf = _rag.Shelf([rag.shelf.held[int(row)] for row in rows])
-    finder, embedder = Finder(index, shelf, ranker), embed.shipped()
+    finder, embedder = Finder(index, shelf, ranker, Expander(config.Retrieve().expand, (), rag.named)), embed.shipped()
     asked = _rag.questions("hotpot500", 60)
     parts: dict[str, list[float]] = {"embed": [], "candidates": [], "rank": [], "find": []}
     lost: list[float] = []
@@ -352,7 +354,6 @@ def ingest() -> list[Figure]:
     import tempfile
     from pathlib import Path
 
-    from farthing import config
     from farthing.lab.ingest.run import Ingest
     from farthing.models import embed
     from farthing.stores.sqlite.documents import Documents

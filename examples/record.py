@@ -105,13 +105,15 @@ def write(path: Path, lines: Sequence[Recording]) -> None:
 
 
 async def run(names: Sequence[str], upstream: Upstream | None, source: str, folder: Path | None) -> None:
-    for name in names:
-        lines = await record(name, upstream, source)
-        path = recordings(name) if folder is None else folder / recordings(name).name
-        write(path, lines)
-        print(f"{path}: {len(lines)} exchanges, {source}")
-    if upstream is not None:
-        await upstream.close()
+    try:
+        for name in names:
+            lines = await record(name, upstream, source)
+            path = recordings(name) if folder is None else folder / recordings(name).name
+            write(path, lines)
+            print(f"{path}: {len(lines)} exchanges, {source}")
+    finally:
+        if upstream is not None:
+            await upstream.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -60,7 +60,7 @@ class Retrieve(_Table, frozen=True):
         _key(
             "Other words for what a question says, for the search by words: your synonyms; what the documents themselves give two names; spellings."
         ),
-    ] = ("synonyms", "acronyms", "compounds", "spellings", "plurals")
+    ] = ("synonyms", "acronyms", "compounds", "spellings")
     synonyms: Annotated[tuple[Synonyms, ...], _key("Your own rows of words that mean the same.")] = ()
     rewrite: Annotated[bool, _key("Have the cheap tier write a conversation's last question as one that stands alone; a call more.")] = False
     rerank: Annotated[str | None, _key("Hosted reranker as service/model, asked at BASE_URL/rerank; unset: the local ranking alone.")] = None
