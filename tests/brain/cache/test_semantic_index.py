@@ -72,6 +72,56 @@ def test_keys_that_the_store_lacks_are_gone_and_those_it_has_beyond_the_file_are
     assert all(key >= 50 for key in after.nearest(vectors[10], 100)[0])
 
 
+def test_a_load_without_a_saved_graph_finds_what_keys_added_one_by_one_find(vectors: "np.ndarray") -> None:
+    loaded = VectorIndex()
+    loaded.adopt(None)
+    _filled(vectors, loaded)
+    loaded.remove(5)
+    loaded.settle()
+    assert (len(loaded), loaded.placed) == (MANY - 1, MANY - 1)
+    one_by_one = _filled(vectors)
+    one_by_one.remove(5)
+    assert all(loaded.nearest(vectors[key], 1) == one_by_one.nearest(vectors[key], 1) for key in range(0, MANY, 100))
+    assert 5 not in loaded.nearest(vectors[5], 20)[0]
+
+
+def test_a_small_load_stays_a_list_that_is_compared_one_by_one(vectors: "np.ndarray") -> None:
+    loaded = VectorIndex()
+    loaded.adopt(None)
+    _filled(vectors[:100], loaded).settle()
+    assert loaded.graph is None
+    assert loaded.nearest(vectors[7], 1)[0] == [7]
+
+
+def test_what_a_load_drops_is_gone_from_its_graph_and_may_come_again(vectors: "np.ndarray", saved: SavedIndexes) -> None:
+    saved.write([(SCOPE, _filled(vectors))])
+    after = VectorIndex()
+    after.adopt(saved.read(SCOPE))
+    _filled(vectors, after)
+    after.remove(3)
+    after.remove(4)
+    after.add(3, vectors[3])
+    after.settle()
+    assert len(after) == MANY - 1
+    assert after.nearest(vectors[3], 1)[0] == [3]
+    assert 4 not in after.nearest(vectors[4], 20)[0]
+
+
+def test_what_a_load_had_to_build_is_saved_and_what_it_found_is_not_written_again(vectors: "np.ndarray", saved: SavedIndexes, tmp_path: Path) -> None:
+    def load() -> VectorIndex:
+        index = VectorIndex()
+        index.adopt(saved.read(SCOPE))
+        _filled(vectors, index).settle()
+        saved.write_if_worn([(SCOPE, index)])
+        return index
+
+    assert load().placed == MANY
+    (path,) = (tmp_path / "farthing.db.index").iterdir()
+    written = path.stat().st_mtime_ns
+    assert load().placed == 0
+    assert path.stat().st_mtime_ns == written
+
+
 def test_a_small_namespace_is_not_saved(vectors: "np.ndarray", saved: SavedIndexes, tmp_path: Path) -> None:
     saved.write([(SCOPE, _filled(vectors[:100]))])
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 Up to `_BRUTE` keys all are compared (0.1 ms for 2,048); from there on a navigable graph with 8-bit vectors (usearch) takes over: 0.1 ms a search
 at 20,000 keys, 0.9 KB a key (bench/cache_index.py). Cosines are then those of rounded vectors. `saved.py` keeps graphs over a restart.
+Between `adopt` and `settle` keys are only put in, many at once and on all cores.
 """
 
 import os
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
 
 _BRUTE = 2048
+_PIECE = 16_384  # keys that go into a graph at once
 _SHAPE = {"metric": "cos", "dtype": "i8", "connectivity": 16, "expansion_add": 64, "expansion_search": 64}
 
 
@@ -29,37 +31,48 @@ class VectorIndex:
         self._keys: list[int] = []
         self._rows: NDArray[np.float32] | None = None
         self._unclaimed: set[int] = set()
+        self._loading = False
+        self.placed = 0  # keys that were put into the graph one by one or many at once, rather than found in a saved one
 
     def __len__(self) -> int:
-        return len(self._keys) if self.graph is None else len(self.graph) - len(self._unclaimed)
+        return len(self._keys) + (0 if self.graph is None else len(self.graph) - len(self._unclaimed))
 
-    def adopt(self, graph: Any) -> None:
-        """Begin with a saved graph. Its keys count once they are added again, and `settle` takes out the others: until then, no search."""
-        self.graph, self.dimensions = graph, int(graph.ndim)
-        self._unclaimed = set(graph.keys[:].tolist())
+    def adopt(self, graph: Any | None) -> None:
+        """A load begins, with a saved graph or none; the graph's keys count once they are added again. No search until `settle`."""
+        self._loading = True
+        if graph is not None:
+            self.graph, self.dimensions = graph, int(graph.ndim)
+            self._unclaimed = set(graph.keys[:].tolist())
 
     def settle(self) -> None:
-        """What was in the saved graph and nobody added is gone."""
+        """What was in the saved graph and nobody added is gone; all that was added is there."""
         for key in self._unclaimed:
             if self.graph is not None:
                 self.graph.remove(key)
         self._unclaimed = set()
+        if self._keys and (self.graph is not None or len(self._keys) > _BRUTE):
+            self._pour()
+        self._loading = False
 
     def add(self, key: int, vector: "Vector") -> None:
         """Raises `ValueError` where the vector has another length than those before."""
-        import numpy as np
 
-        if self._unclaimed and not len(self) and len(vector) != self.dimensions:
+        if self._unclaimed and len(vector) != self.dimensions and not len(self):
             self.graph, self.dimensions, self._unclaimed = None, 0, set()  # the store's vectors are others than those of the saved graph
         if self.dimensions not in (0, len(vector)):
             raise ValueError(f"a vector of {len(vector)} numbers among vectors of {self.dimensions}")
         self.dimensions = len(vector)
-        if self.graph is not None:
-            if key in self._unclaimed:
-                self._unclaimed.discard(key)
-            else:
-                self.graph.add(key, vector)
-            return
+        if key in self._unclaimed:
+            self._unclaimed.discard(key)
+        elif self.graph is not None and not self._loading:
+            self.graph.add(key, vector)
+            self.placed += 1
+        else:
+            self._append(key, vector)
+
+    def _append(self, key: int, vector: "Vector") -> None:
+        import numpy as np
+
         if self._rows is None:
             self._rows = np.zeros((16, len(vector)), np.float32)
         if len(self._keys) == len(self._rows):
@@ -67,25 +80,26 @@ class VectorIndex:
         self._rows[len(self._keys)] = vector
         self._place[key] = len(self._keys)
         self._keys.append(key)
-        if len(self._keys) > _BRUTE:
-            self._to_graph()
+        if len(self._keys) > (_PIECE if self._loading else _BRUTE):
+            self._pour()
 
-    def _to_graph(self) -> None:
+    def _pour(self) -> None:
+        """What is compared one by one goes into the graph."""
         import numpy as np
 
         assert self._rows is not None
-        self.graph = graph = new_graph(self.dimensions)
-        graph.add(np.array(self._keys, np.uint64), self._rows[: len(self._keys)], threads=1)
+        self.graph = graph = new_graph(self.dimensions) if self.graph is None else self.graph
+        graph.add(np.array(self._keys, np.uint64), self._rows[: len(self._keys)], threads=0 if self._loading else 1)
+        self.placed += len(self._keys)
         self._rows, self._keys, self._place = None, [], {}
 
     def remove(self, key: int) -> None:
         """Nothing happens where it is not there."""
-        if self.graph is not None:
-            if key in self.graph:
-                self.graph.remove(key)
-            return
         place = self._place.pop(key, None)
         if place is None or self._rows is None:
+            if self.graph is not None and key in self.graph:
+                self.graph.remove(key)
+                self._unclaimed.discard(key)
             return
         last = self._keys.pop()
         if last != key:
@@ -100,7 +114,7 @@ class VectorIndex:
             return [], []
         if self.graph is not None:
             found = self.graph.search(vector, min(count, len(self.graph)))
-            return [int(key) for key in found.keys], [1.0 - float(distance) for distance in found.distances]
+            return found.keys.tolist(), (1.0 - found.distances).tolist()
         assert self._rows is not None
         cosines = self._rows[: len(self._keys)] @ vector
         some = np.argpartition(-cosines, count)[:count] if len(cosines) > count else np.arange(len(cosines))

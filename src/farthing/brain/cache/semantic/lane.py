@@ -248,9 +248,8 @@ class SemanticLane:
         if space is None:
             promise = Promise(self.config.max_wrong_per_hit, self.config.confidence)
             space = self._spaces[scope] = Space(Namespace(promise, self._prior, coin=self._coin), tenant, endpoint)
-            graph = None if self.saved is None else self.saved(scope)
-            if graph is not None:
-                space.index.adopt(graph)
+            if self.saved is not None:
+                space.index.adopt(self.saved(scope))
             labels = self._calibrations.get((tenant, endpoint)) or self._calibrations.get((tenant, ""))
             if labels is not None:
                 self._teach(space, labels)
