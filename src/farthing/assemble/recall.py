@@ -19,6 +19,7 @@ from farthing.config import Config
 from farthing.core.clock import Clock
 from farthing.core.forgetting import Drop
 from farthing.models.embed import choose_embedder
+from farthing.models.embed.pages import collapse
 from farthing.models.hub import Hub
 from farthing.stores.sqlite import AnswerStore, Judgements, SemanticStore
 
@@ -57,6 +58,8 @@ class Recall:
         with _collector_paused():
             self._lessons.load(self._saved)
         self._saved.write_if_worn(lane.indexes())
+        if any(index.graph is not None for _, index in lane.indexes()):
+            collapse()
 
     def adopt(self, house: House) -> None:
         """The judge of this house; without one the lane learns nothing new."""

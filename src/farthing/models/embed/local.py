@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farthing.core.errors import ConfigError
+from farthing.models.embed.pages import collapse
 from farthing.models.embed.wordpiece import WordPiece
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class _Opened:
     def __init__(self, model: Path, vocabulary: Path) -> None:
         self._words = WordPiece.load(vocabulary)
         self._session = _session(model)
+        collapse()
         names = {entry.name for entry in self._session.get_inputs()}
         found = next((pair for pair in _NAMES if set(pair) <= names), None)
         if found is None or names - set(found) - {"token_type_ids"}:
