@@ -98,7 +98,7 @@ async def _serve_again(trip: Trip, answer: Answer, kind: Lane | Literal["coalesc
     x.target = Target(answer.service, answer.model, answer.tier)
     outlet = trip.outlet = open_outlet(answer.dialect, answer.stream, x.inbound, gather=True)
     outlet.feed(answer.body)
-    x.signals = answer.signals or _classified(trip)
+    x.signals = answer.signals or x.signals or _classified(trip)
     x.finish, x.cost_usd, x.sources = answer.finish, ZERO_USD, answer.sources
     if guards_answers(house) and isinstance(outlet, Gathered) and x.inbound.dialect is not Dialect.EMBEDDINGS:
         hold_to_guardrails(trip, outlet)

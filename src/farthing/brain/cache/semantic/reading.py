@@ -34,6 +34,17 @@ class Reading(msgspec.Struct, frozen=True):
     roles: frozenset[tuple[str, str]]  # (preposition, stem that follows it)
     bigrams: frozenset[tuple[str, str]]  # neighbours among the content
     trigrams: frozenset[str]  # of characters
+    word_set: frozenset[str]
+    content_set: frozenset[str]
+    weight: float  # of the set of words
+
+
+LIGHT_WEIGHT = 0.25
+
+
+def weight(found: frozenset[str]) -> float:
+    """Words of little meaning count for a quarter. Exact in any order."""
+    return len(found) - (1 - LIGHT_WEIGHT) * len(found & words.LIGHT)
 
 
 def stem(word: str) -> str:
@@ -115,7 +126,7 @@ def read(text: str) -> Reading:
         for place, word in enumerate(found[:-1])
         if word in words.PLACES_BETWEEN
     }
-    flat = " ".join(found)
+    flat, word_set = " ".join(found), frozenset(found)
     quoted = {part.lower() for match in _QUOTED.findall(text) for part in match if part} | {part.lower() for part in _IDENTIFIER.findall(text)}
     parts: dict[str, Any] = {
         "numbers": tuple(sorted(value for _, value in numbers)),
@@ -126,5 +137,8 @@ def read(text: str) -> Reading:
         "person": frozenset(words.PERSONS[word] for word in found if word in words.PERSONS),
         "bigrams": frozenset(pairwise(content)),
         "trigrams": frozenset(flat[place : place + 3] for place in range(max(1, len(flat) - 2))),
+        "word_set": word_set,
+        "content_set": frozenset(content),
+        "weight": weight(word_set),
     }
     return Reading(text, tuple(found), stems, content, names=_names(text), quoted=frozenset(quoted), roles=frozenset(roles), **parts)

@@ -1,10 +1,11 @@
 """The verifier: how probable is it that one answer serves both questions, by their words and their cosine?
 
 Gradient-boosted trees as plain numbers (examples/train_verifier.py writes and checks them), monotonic in every difference: no words that are
-added to a question can raise its score. About 15 us a pair on top of reading and comparing.
+added to a question can raise its score. About 20 us a pair on top of reading and comparing.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,11 +44,23 @@ class _Tree(msgspec.Struct, frozen=True):
     left: list[int]
     right: list[int]
 
-    def part(self, row: list[float]) -> float:
-        at = 0
-        while (column := self.feature[at]) >= 0:
-            at = self.left[at] if row[column] <= self.value[at] else self.right[at]
-        return self.value[at]
+    def nested(self, at: int = 0) -> "_Node":
+        """What hangs from a node: three times as fast to walk down as the lists."""
+        column = self.feature[at]
+        return self.value[at] if column < 0 else (column, self.value[at], self.nested(self.left[at]), self.nested(self.right[at]))
+
+
+_Node = float | tuple[int, float, "_Node", "_Node"]  # a leaf's part of the logit, or column, threshold and what lies to both sides
+
+
+def _sum_of(roots: Sequence["_Node"], row: Sequence[float]) -> float:
+    total = 0.0
+    for root in roots:
+        node = root
+        while isinstance(node, tuple):
+            node = node[2] if row[node[0]] <= node[1] else node[3]
+        total += node
+    return total
 
 
 class _Trees(msgspec.Struct, frozen=True):
@@ -67,11 +80,12 @@ class Verifier:
             raise ConfigError(f"Cannot read the verifier {path}: {error}. Reinstall Farthing.") from error
         if tuple(self._trees.features) != FEATURES:
             raise ConfigError(f"The verifier {path} was trained on other features. Run examples/train_verifier.py.")
+        self._roots = [tree.nested() for tree in self._trees.trees]
 
     def compare(self, first: str, second: str, cosine: float) -> Compared:
         one, other = read(first), read(second)
         row = features(one, other, cosine)
-        logit = self._trees.base + sum(tree.part(row) for tree in self._trees.trees)
+        logit = self._trees.base + _sum_of(self._roots, row)
         unshared = bool(one.content and other.content) and row[_OVERLAP] < (_LITTLE if cosine >= _SAME_VECTOR else _NOTHING)
         collides = "the vectors are nearer than the words" if unshared and cosine >= _NEAR_VECTOR else None
         strict = unshared + sum(bool(row[column]) for column in _STRICT) + (row[_ASKED] > 1) + (max(row[_MORE_FIRST], row[_MORE_SECOND]) > _MOST_MORE)
