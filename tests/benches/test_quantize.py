@@ -4,6 +4,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench._line import place_us
 from bench.quantize import SMALL, bandwidth, models, tiny
 
 from farthing.models.local.gguf import read_head
@@ -34,3 +35,7 @@ def test_random_models_are_made_once(tmp_path: Path) -> None:
 def test_without_a_gpu_the_comparison_says_that_it_was_skipped() -> None:
     done = subprocess.run(["/bin/sh", str(ROOT / "bench" / "gpu.sh")], env={"PATH": "/bin:/usr/bin"}, capture_output=True, text=True, check=True)
     assert done.stdout == "skipped: no NVIDIA GPU is seen here (nvidia-smi). Nothing was measured.\n"
+
+
+def test_what_a_place_costs_is_measured() -> None:
+    assert place_us(100, waiting=3) > 0

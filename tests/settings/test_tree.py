@@ -20,6 +20,7 @@ def test_expectations_are_words() -> None:
     assert expects["route.rules[].when.risk"] == 'list of one of "low", "medium", "high"'
     assert expects["resilience.hedge_after_s"] == "number, above 0"
     assert expects["services"] == "table"
+    assert expects["services.<name>.at_once"] == 'whole number, at least 1; or "measured", "unbounded"'
 
 
 def test_defaults_are_toml() -> None:

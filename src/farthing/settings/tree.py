@@ -74,15 +74,19 @@ def expectation(hint: Hint) -> str:
 
 
 def _number(hint: Hint) -> str:
-    node = reflect.type_info(hint)
+    node, words = reflect.type_info(hint), list[str]()
     while isinstance(node, reflect.Metadata | reflect.UnionType):
-        node = node.type if isinstance(node, reflect.Metadata) else next(arm for arm in node.types if not isinstance(arm, reflect.NoneType))
+        if isinstance(node, reflect.UnionType):
+            words += [f'"{word}"' for arm in node.types if isinstance(arm, reflect.LiteralType) for word in arm.values]
+            node = next(arm for arm in node.types if not isinstance(arm, reflect.NoneType | reflect.LiteralType))
+        else:
+            node = node.type
     if not isinstance(node, reflect.IntType | reflect.FloatType):
         return "value"
     bounds = [f"{sign} {bound}" for sign, bound in (("above", node.gt), ("at least", node.ge), ("at most", node.le)) if bound is not None]
     if node.ge is not None and node.le is not None:
         bounds = [f"{node.ge} to {node.le}"]
-    return ", ".join([_NUMBERS[type(node)], *bounds])
+    return ", ".join([_NUMBERS[type(node)], *bounds]) + (f"; or {', '.join(words)}" if words else "")
 
 
 def _keys_of(table: type[msgspec.Struct], prefix: str) -> Iterator[Key]:
