@@ -72,18 +72,23 @@ def test_a_limit_that_nobody_waits_for_stays() -> None:
     assert knee.limit == 16
 
 
-def test_an_engine_that_says_it_is_too_much_gets_less() -> None:
+def test_an_engine_that_says_it_is_too_much_gets_less_once_for_all_that_were_at_work() -> None:
     knee = Knee(16)
     for limit in (12, 9, 7, 6, 5, 4, 3, 2, 1, 1):
-        knee.refused()
-        assert knee.limit == limit
+        at_work = knee.limit
+        for _ in range(1 + at_work):
+            knee.refused()
+            assert knee.limit == limit
 
 
-def test_one_at_a_time_is_left_again() -> None:
-    knee = Knee(16)
-    for _ in range(20):
+def test_what_refusals_took_is_soon_given_back() -> None:
+    """An engine that starts anew refuses all for a while."""
+    knee = Knee(8)
+    for _ in range(200):
         knee.refused()
-    assert max(Engine(knee, hard(8), varied(4)).run(20_000)) >= 6
+    assert knee.limit == 1
+    limits = Engine(knee, lambda running: 1 + 0.05 * running, varied(4)).run(400)
+    assert limits[-1] == 8
 
 
 def test_elasticity() -> None:

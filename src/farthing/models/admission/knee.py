@@ -28,10 +28,13 @@ class Knee:
         self._rest = _FIRST_REST
         self._resting = 0
         self._way = 0  # of the last move
+        self._regain = 0  # the level before refusals: back there without a comparison
+        self._grace = 0  # calls whose refusal says nothing new
         self._begin()
 
     def note(self, work: float, now_s: float, *, full: bool) -> None:
         """A call that ended well. `work` is 1 for a usual one; `full`: others wait, so the limit is what decides how many are at work."""
+        self._grace = max(0, self._grace - 1)
         if not full:
             self._begin()  # nothing is learned of a limit that is not used
             return
@@ -46,12 +49,21 @@ class Knee:
             self._begin()
 
     def refused(self) -> None:
-        """The engine says that it is too much."""
+        """The engine says that it is too much: once for all calls that were at work then."""
+        if self._grace > 0:
+            self._grace -= 1
+            return
+        self._grace, self._regain = self._level, max(self._regain, self._level)
         self._level = max(1, self._level - _step(self._level))
         self._start_over()
         self._begin()
 
     def _window_ended(self, speed: float) -> None:
+        if self._level < self._regain:
+            self._level = min(self._regain, self._level + _step(self._level))
+            self._start_over()
+            return
+        self._regain = 0
         if self._resting > 0:
             self._resting -= 1
             return
