@@ -1,6 +1,7 @@
 """Whether traffic that nothing was learned about is noticed. Sections of bench/route.py."""
 
 import argparse
+from collections import Counter
 
 import numpy as np
 
@@ -36,7 +37,17 @@ def unfamiliar_section(_: argparse.Namespace) -> list[Figure]:
     )
     names = np.concatenate([np.array(rows.groups), np.where(kinds[sample] == "gsm8k", "gsm", kinds[sample])])
     tasks = ("gsm", "math-l5", "crux", "mmlu", "mtbench")
+    _say_who_is_near(both, names, np.array([*rows.groups, *(more.groups[at] for at in sample)]), "gsm")
     return figures + [_stranger(f"all sets without {task}", both, names, task, goal=0.9) for task in tasks]
+
+
+def _say_who_is_near(numbers: Matrix, tasks: np.ndarray, groups: np.ndarray, task: str) -> None:
+    """Whether a task that is not noticed has its like among the others."""
+    assert numbers.embeddings is not None
+    own, away = (tasks != task) & (tasks != "mtbench"), tasks == task
+    near = np.argsort(-(numbers.embeddings[away] @ numbers.embeddings[own].T), axis=1)[:, :5]
+    found = Counter(groups[own][near].ravel().tolist())
+    print(f"  five nearest to {task}: " + ", ".join(f"{name} {count / near.size:.0%}" for name, count in found.most_common(4)), flush=True)
 
 
 def _stranger(name: str, numbers: Matrix, groups: np.ndarray, task: str, *, goal: float) -> Figure:
