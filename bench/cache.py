@@ -70,6 +70,7 @@ def exact(stream: Stream, seeds: int) -> list[Figure]:
             asked = [one.calls_at_first_hit for one in found if one.calls_at_first_hit is not None]
             after = [one.requests_at_first_hit for one in found if one.requests_at_first_hit is not None]
             note = f"{statistics.fmean(above):.0f} of them above the threshold, most {max(total)}" if above else "never certified"
+            note += f", median {statistics.median(total):.0f}" if total else ""
             note += f"; {statistics.fmean(asked):.0f} verdicts, at question {statistics.fmean(after):,.0f}" if asked else ""
             figures.append(Figure(f"{name}: labels before the first hit", statistics.fmean(total) if total else None, "", LABEL_GOAL, note=note))
     return figures

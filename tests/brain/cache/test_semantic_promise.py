@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from farthing.brain.cache.semantic.certify import FEWEST_NEAR, NEVER, Evidence, 
 from farthing.brain.cache.semantic.context import Record, survey
 from farthing.brain.cache.semantic.judge import MOST_CALLS, Judge
 from farthing.brain.cache.semantic.namespace import STRICT_LABELS, Namespace, Promise
-from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, Scorer, load_prior
+from farthing.brain.cache.semantic.scorer import SHIPPED_PRIOR, Scorer, fit, load_prior
 from farthing.brain.cache.semantic.verifier import Compared
 
 PRIOR = load_prior(SHIPPED_PRIOR)
@@ -182,3 +183,18 @@ def test_a_scorer_learns_what_its_prior_did_not_know() -> None:
         scorer.learn(row.row, False)
     assert scorer.score(row.row) < before
     assert math.isfinite(scorer.score(row.row))
+
+
+def test_a_fit_never_ends_worse_than_the_prior() -> None:
+    """Rows far from what the prior was made of, as random pairs are: steps of Newton's method alone run away with scores of hundreds."""
+    chance = np.random.default_rng(4)
+    size, prior = len(PRIOR.weights), np.array(PRIOR.weights)
+    rows = chance.normal(size=(250, size)) * chance.choice([0.1, 1.0, 25.0], size=size)
+    labels = (chance.random(250) < 0.5).astype(float)
+    weights = fit(rows, labels, prior, 6.0)
+
+    def unlikely(found: "np.ndarray") -> float:
+        return float(np.logaddexp(0, rows @ found).sum() - labels @ (rows @ found) + 3.0 * ((found - prior) ** 2).sum())
+
+    assert unlikely(weights) < unlikely(prior)
+    assert np.abs(rows @ weights).max() < np.abs(rows @ prior).max()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from farthing.brain.cache.semantic.certify import NEVER
+from farthing.brain.cache.semantic.certify import NEAR, NEVER
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.entries import Label
 from farthing.brain.cache.semantic.index import VectorIndex
@@ -51,7 +51,7 @@ class Outcome(msgspec.Struct):
     pairs: int
     same: int
     labels: tuple[Label, ...] = ()
-    near: int = 0  # of the labels, those of pairs so likely that thresholds are decided among them
+    near: int = 0  # of the labels, those of pairs that look the same to what was learned: thresholds are decided among them
     vetoed: int = 0  # pairs that a veto keeps apart, whatever is certified
     unknown: int = 0  # the nearest answer was one that the file does not speak of
     certified: bool = False
@@ -187,7 +187,7 @@ class _Replay:
             pairs,
             same,
             tuple(self._labels),
-            self._space.evidence.near,
+            sum(self._space.scorer.score(label.row) >= NEAR for label in self._labels),
             self._vetoed,
             self._unknown,
             certificate.threshold != NEVER,

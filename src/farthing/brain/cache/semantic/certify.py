@@ -24,7 +24,7 @@ PRIOR_LABELS = 400.0
 FEWEST_NEAR = 40
 _STEP, _LOWEST = 0.25, 0.0
 STRATA = 34  # 0 is everything under p = 0.5; the last begins at p = 0.9997
-_NEAR = 1.386  # p = 0.8
+NEAR = 1.386  # p = 0.8
 NEVER = math.inf
 _LABELS_KEPT = 5000
 _TRAFFIC_KEPT = 2000
@@ -106,7 +106,7 @@ class Evidence:
     @property
     def near(self) -> int:
         """Labels that say something about hits."""
-        lowest = stratum(_NEAR)
+        lowest = stratum(NEAR)
         return sum(self.right[lowest:]) + sum(self.wrong[lowest:])
 
     def certificate(self, max_wrong: float, *, z: float, judge: JudgeErrors) -> Certificate:

@@ -49,9 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
     row: tuple[float, ...] | None = None
     entry: Entry | None = None  # where the answer is a new one
     unasked: tuple[str, ...] = ()  # entries that the judge is to be asked about later
-    later_of: str | None = (
-        None  # no new key: learned later of the question that brought this entry, which is the same as `entry_id` if that is another
-    )
+    later_of: str | None = None  # learned later of the question that brought this entry; where `entry_id` is another, they are the same
 
 
 class Label(msgspec.Struct, frozen=True):

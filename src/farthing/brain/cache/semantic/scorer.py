@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHIPPED_PRIOR = Path(__file__).parents[3] / "data" / "semantic_prior.json"
 PULL = 6.0
 _STEPS = 4
+_HALVINGS = 12
 _FIRST_FIT = 100
 _GROWTH = 1.25
 _MOST_ROWS = 6000
@@ -106,13 +107,27 @@ def _dot(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def fit(rows: "Floats", labels: "Floats", prior: "Floats", pull: float) -> "Floats":
-    """Ridge-logistic weights near `prior`, by Newton's method."""
+    """Ridge-logistic weights near `prior`, by Newton's method; a step that would make things worse is halved."""
     import numpy as np
 
-    weights = prior.copy()
+    weights, loss = prior.copy(), _loss(rows, labels, prior, prior, pull)
     for _ in range(_STEPS):
         chance = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
         slope = rows.T @ (labels - chance) - pull * (weights - prior)
         curve = (rows * (chance * (1 - chance) + 1e-6)[:, None]).T @ rows + pull * np.eye(len(weights))
-        weights = weights + np.linalg.solve(curve, slope)
+        step = np.linalg.solve(curve, slope)
+        for _ in range(_HALVINGS):
+            tried = _loss(rows, labels, weights + step, prior, pull)
+            if tried <= loss + 1e-9 * abs(loss):
+                weights, loss = weights + step, tried
+                break
+            step = step / 2
     return weights
+
+
+def _loss(rows: "Floats", labels: "Floats", weights: "Floats", prior: "Floats", pull: float) -> float:
+    """What `fit` makes small: how unlikely the labels are, and how far the weights are from the prior."""
+    import numpy as np
+
+    logits = rows @ weights
+    return float(np.logaddexp(0, logits).sum() - labels @ logits + pull / 2 * ((weights - prior) ** 2).sum())
