@@ -11,6 +11,8 @@ SERVICE = '[services.mine]\nbase_url = "http://127.0.0.1:1/v1"\n'
 
 MISTAKES = [
     ('[[cache.slots]]\nkey = "faq:x"\npatterns = ["("]', "cache.slots[0]: Slot 'faq:x' of `cache.slots`: RE2 does not take the pattern '('"),
+    ('[[cache.slots]]\nkey = "faq:x"\npatterns = []', "cache.slots[0].patterns has 0; expected at least 1. RE2;"),
+    ('[[retrieve.synonyms]]\nwords = ["VPN"]', "retrieve.synonyms[0].words has 1; expected at least 2. Words or phrases"),
     ('[[cache.slots]]\nkey = "faq:x"\npatterns = ["x"]\nendpoints = ["nowhere"]', "names endpoint 'nowhere', which is not under [endpoints]"),
     ("[server]\nprot = 1", "unknown key 'server.prot'. Did you mean 'server.port'?"),
     ("port = 1", "unknown key 'port'. Did you mean 'server.port'?"),

@@ -71,8 +71,11 @@ def _mistakes(hint: tree.Hint, given: Any, path: str) -> Iterator[str]:
         for name, value in cast(Raw, given).items():
             yield from _mistakes(held, value, f"{path}.{name}")
     elif (held := tree.item_of(inner)) is not None and isinstance(given, list):
-        for row, value in enumerate(cast(list[Any], given)):
+        rows = cast(list[Any], given)
+        for row, value in enumerate(rows):
             yield from _mistakes(held, value, f"{path}[{row}]")
+        if len(rows) < (least := tree.least_items(hint)):
+            yield f"{path} has {len(rows)}; expected at least {least}. {tree.description(hint)}".rstrip()
     else:
         yield from _in_value(hint, given, path)
 

@@ -108,6 +108,12 @@ def _held(inner: Hint) -> tuple[type[msgspec.Struct] | None, str]:
     return None, ""
 
 
+def least_items(hint: Hint) -> int:
+    """Fewest entries that a list may have."""
+    notes = getattr(hint, "__metadata__", ())
+    return next((note.min_length for note in notes if isinstance(note, msgspec.Meta) and note.min_length), 0)
+
+
 def description(hint: Hint) -> str:
     """The words that the config room gives to a key; empty when it gives none."""
     notes = getattr(hint, "__metadata__", ())
