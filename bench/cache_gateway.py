@@ -240,7 +240,8 @@ def kept_store(scratch: Path, entries: int) -> Path:
     from farthing.brain.cache.semantic.verifier import SHIPPED
     from farthing.models.embed import shipped
 
-    made_with = blake2b(shipped().id.encode() + SHIPPED_PRIOR.read_bytes() + SHIPPED.read_bytes(), digest_size=6).hexdigest()
+    scope = namespace_of(shipped().id)
+    made_with = blake2b(scope + SHIPPED_PRIOR.read_bytes() + SHIPPED.read_bytes(), digest_size=6).hexdigest()
     kept = scratch / f"gateway_{entries}_{made_with}"
     if not kept.exists():
         aside = kept.with_suffix(".new")

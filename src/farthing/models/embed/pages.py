@@ -1,8 +1,8 @@
 """Large memory of this process in huge pages, where the kernel can do that: Linux 6.1 and up, unless transparent huge pages are set to `never`.
 
-A question that comes alone finds neither the embedder's weights nor the index in the processor's caches, and a quarter of its time went into looking up
-where they are, 4 KB at a time. Guarantees: memory that is mostly empty stays as it is; what cannot be done is left. Costs: some 2 ms for a block of
-2 MB that moves, once, in the calling thread, without the interpreter's lock.
+A question that comes alone finds neither the embedder's weights nor the index in the processor's caches, and a quarter of its time went into
+looking up where they are, 4 KB at a time. Guarantees: memory that is mostly empty stays as it is; what cannot be done is left. Costs: some 2 ms for a
+block of 2 MB that moves, once, in the calling thread, without the interpreter's lock.
 """
 
 import ctypes
