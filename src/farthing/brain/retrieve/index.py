@@ -100,12 +100,14 @@ class Index:
 
     def _extra(self, once: Codes, weights: Floats, alternatives: Sequence[Alternative]) -> tuple[Extra, ...]:
         found: list[Extra] = []
-        sides = [(one, np.unique(np.array(codes(one.also), np.uint32))) for one in alternatives]
-        every = np.unique(np.concatenate([np.empty(0, np.uint32), *(own for _, own in sides)]))
-        stands = dict(zip(every, self.lexical.known(every), strict=True))
-        for one, own in sides:
-            if not len(own) or not all(stands[code] for code in own) or np.isin(own, once).all():
+        sides = [(one, sorted(set(codes(one.also)))) for one in alternatives]
+        every = sorted({code for _, others in sides for code in others})
+        stands = {code for code, known in zip(every, self.lexical.known(np.array(every, np.uint32)), strict=True) if known}
+        asked = set(once.tolist())
+        for one, others in sides:
+            if not others or not stands.issuperset(others) or asked.issuperset(others):
                 continue
+            own = np.array(others, np.uint32)
             instead_of = np.flatnonzero(np.isin(once, np.array(codes(one.said), np.uint32)))
             own_weights = self.lexical.idf(own)
             # A phrase counts for no more than what it stands for, however many words it has.
