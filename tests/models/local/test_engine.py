@@ -71,6 +71,7 @@ pooling = "mean"
 
 [services.tiny]
 local = "tiny"
+at_once = 8
 
 [services.vectors]
 local = "vectors"
