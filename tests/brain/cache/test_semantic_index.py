@@ -172,3 +172,15 @@ def test_a_key_depends_on_its_answer_and_its_question(entry_id: str, question: s
     assert 0 <= key_of(entry_id, question) < 2**63
     assert key_of(entry_id, question) != key_of(entry_id, question + "?")
     assert key_of(entry_id + "x", question) != key_of(entry_id, question)
+
+
+def test_a_search_among_many_keys_looks_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farthing.brain.cache.semantic.index._BRUTE", 20)
+    monkeypatch.setattr("farthing.brain.cache.semantic.index._MANY", 40)
+    subject, rows = VectorIndex(), np.eye(64, dtype=np.float32)
+    widths: list[int] = []
+    for key, row in enumerate(rows):
+        subject.add(key, row)
+        assert subject.nearest(row, 1)[0] == [key]
+        widths.append(0 if subject.graph is None else subject.graph.expansion_search)
+    assert [widths[at] for at in (19, 20, 39, 40, 63)] == [0, 64, 64, 192, 192]

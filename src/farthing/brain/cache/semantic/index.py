@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BRUTE = 2048
 _PIECE = 16_384  # keys that go into a graph at once
 _SHAPE = {"metric": "cos", "dtype": "i8", "connectivity": 16, "expansion_add": 64, "expansion_search": 64}
+_MANY, _WIDER = 200_000, 192  # of a million keys a search of 64 finds the nearest in 96 %, one of 192 in 98 %, in twice the time
 
 
 class VectorIndex:
@@ -113,6 +114,7 @@ class VectorIndex:
         if not len(self) or len(vector) != self.dimensions:
             return [], []
         if self.graph is not None:
+            self.graph.expansion_search = _WIDER if len(self.graph) > _MANY else _SHAPE["expansion_search"]
             found = self.graph.search(vector, min(count, len(self.graph)))
             return found.keys.tolist(), (1.0 - found.distances).tolist()
         assert self._rows is not None
