@@ -19,6 +19,7 @@ from _harness import Figure, print_table, save
 from farthing.brain.cache.semantic.context import NEIGHBOURS
 from farthing.brain.cache.semantic.index import VectorIndex, new_graph
 from farthing.brain.cache.semantic.saved import SavedIndexes
+from farthing.models.embed.pages import collapse
 
 ASKED = 500
 _PIECE = 20_000
@@ -87,6 +88,7 @@ def main() -> None:
     before_mb, began = resident_mb(), time.perf_counter()
     index = built(rows, arguments.threads)
     built_s, bytes_each = time.perf_counter() - began, (resident_mb() - before_mb) * 1e6 / arguments.keys
+    collapse()  # as a gateway does when it has loaded
     took: list[float] = []
     computed: list[float] = []
     right = 0
