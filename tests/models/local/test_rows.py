@@ -73,17 +73,20 @@ def test_the_wheel_s_server_gets_the_same(file: Path) -> None:
 
 
 def test_the_first_engine_that_is_there_is_taken(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ENGINES", {name: replace(row, found=lambda: True) for name, row in ENGINES.items()})
+    assert choose(Local(model=str(file), port=9)).name == "llama-server"
+    monkeypatch.setattr(rows, "ENGINES", {name: replace(row, found=lambda name=name: name == "xllamacpp") for name, row in ENGINES.items()})
     assert choose(Local(model=str(file), port=9)).name == "xllamacpp"
     monkeypatch.setattr(rows, "ENGINES", {name: replace(row, found=lambda name=name: name == "sglang") for name, row in ENGINES.items()})
     assert choose(Local(model=str(write_checkpoint(tmp_path / "other")), port=9)).name == "sglang"
-    with pytest.raises(EngineMissing, match=r"xllamacpp: pip install 'farthing\[local\]'; llama-server: put"):
+    with pytest.raises(EngineMissing, match=r"llama-server: put .*; xllamacpp: pip install 'farthing\[local\]'"):
         choose(Local(model=str(file), port=9))
     with pytest.raises(EngineMissing, match=r"vllm is not installed: pip install vllm"):
         choose(Local(model=str(tmp_path / "other"), port=9, engine="vllm"))
 
 
 def test_an_engine_for_another_format_is_refused(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelUnusable, match=r"vllm loads no GGUF file .*; xllamacpp or llama-server does"):
+    with pytest.raises(ModelUnusable, match=r"vllm loads no GGUF file .*; llama-server or xllamacpp does"):
         choose(Local(model=str(file), port=9, engine="vllm"))
     with pytest.raises(ModelUnusable, match="xllamacpp loads no checkpoint"):
         choose(Local(model=str(tmp_path / "model"), port=9, engine="xllamacpp"))

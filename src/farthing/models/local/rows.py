@@ -80,12 +80,10 @@ def _program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name) is not None
 
 
+# In the order in which they are taken: a program that somebody put on PATH was made for this machine, the wheel for every one.
 ENGINES = {
     row.name: row
     for row in (
-        Engine(
-            "xllamacpp", "gguf", _module("xllamacpp"), "pip install 'farthing[local]'", _xllamacpp, "llamacpp:requests_processing", _llama_environment
-        ),
         Engine(
             "llama-server",
             "gguf",
@@ -94,6 +92,9 @@ ENGINES = {
             _llama_server,
             "llamacpp:requests_processing",
             _llama_environment,
+        ),
+        Engine(
+            "xllamacpp", "gguf", _module("xllamacpp"), "pip install 'farthing[local]'", _xllamacpp, "llamacpp:requests_processing", _llama_environment
         ),
         Engine("vllm", "checkpoint", _program("vllm"), "pip install vllm", _vllm, "vllm:num_requests_running"),
         Engine("sglang", "checkpoint", _module("sglang"), "pip install 'sglang[all]'", _sglang, "sglang:num_running_reqs"),
