@@ -17,7 +17,7 @@ import numpy as np
 from _cache_streams import STREAMS, Stream
 from _harness import Figure, print_table, save
 from farthing.brain.cache.semantic.context import NEIGHBOURS
-from farthing.brain.cache.semantic.index import VectorIndex, new_graph
+from farthing.brain.cache.semantic.index import VectorIndex, add_many, new_graph
 from farthing.brain.cache.semantic.saved import SavedIndexes
 from farthing.models.embed.pages import collapse
 
@@ -50,7 +50,7 @@ def built(rows: np.ndarray, threads: int) -> VectorIndex:
         graph = new_graph(rows.shape[1])
         for at in range(0, len(rows), _PIECE):
             piece = rows[at : at + _PIECE]
-            graph.add(np.arange(at, at + len(piece), dtype=np.uint64), piece, threads=threads)
+            add_many(graph, np.arange(at, at + len(piece), dtype=np.uint64), piece, threads=threads)
         index.adopt(graph)
     for key, row in enumerate(rows):
         index.add(key, row)
