@@ -148,8 +148,12 @@ def test_a_drain_does_not_wait_for_a_provider(gateway: Gateway, client: OpenAI, 
     assert {row["cost_picousd"] for row in gateway.rows(outcome="interrupted")} == {0}
 
 
-def test_a_cancelled_batch_does_not_wait_for_a_provider(client: OpenAI, provider: FakeBatchProvider) -> None:
+@pytest.mark.parametrize("mute", [False, True], ids=["", "that does not answer"])
+def test_a_cancelled_batch_does_not_wait_for_a_provider(client: OpenAI, provider: FakeBatchProvider, mute: bool) -> None:
+    provider.mute = mute
     batch = order(client, [line(f"q{number}", f"question number {number}") for number in range(4)])
     taken(provider)
     client.batches.cancel(batch.id)
     assert ended(client, batch).status == "cancelled"
+    poll(lambda: provider.orders()[0]["status"] == "cancelling", 15, "the word to the provider that nobody waits")
+    assert len(provider.orders()) == 1

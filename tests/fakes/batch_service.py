@@ -11,7 +11,9 @@ from tests.fakes.upstream import FakeUpstream, read_ask, whole_of
 
 
 class FakeBatchProvider(FakeUpstream):
-    """`refuses`: answers every order with 429. `loses_order`: takes the order and hangs up before it says so, once."""
+    """`refuses`: answers every order with 429. `loses_order`: takes the order and hangs up before it says so, once. `mute`: never answers a
+    cancellation.
+    """
 
     def __init__(self, key: str | None = None) -> None:
         super().__init__(key)
@@ -19,6 +21,7 @@ class FakeBatchProvider(FakeUpstream):
         self.batches: dict[str, dict[str, Any]] = {}
         self.refuses = False
         self.loses_order = False
+        self.mute = False
 
     async def _handle(self, received: Received, out: Responder) -> None:
         if not received.path.startswith(("/v1/files", "/v1/batches")) or not self._admits(received):
@@ -47,6 +50,11 @@ class FakeBatchProvider(FakeUpstream):
                 _json(out, self.batches[rest]) if rest in self.batches else out.whole(404, openai_service.error(404, "No such batch"))
             else:
                 _json(out, {"object": "list", "data": [*self.batches.values()]})
+        elif rest.endswith("/cancel"):
+            order = self.batches[rest.removesuffix("/cancel")]
+            order["status"] = "cancelling"
+            if not self.mute:
+                _json(out, order)
         elif self.refuses:
             out.whole(429, openai_service.error(429, "Enqueued token limit reached"))
         else:

@@ -36,7 +36,7 @@ class Received:
 
     @property
     def fields(self) -> dict[str, Any]:
-        return json.loads(self.body) if self.body else {}
+        return json.loads(self.body)
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name), None)

@@ -5,7 +5,7 @@ One worker (`drives`) gathers what all of them parked, sends it off and looks af
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -53,7 +53,7 @@ class BatchDesk:
         self._waiting: dict[int, asyncio.Future[ParkedAnswer]] = {}
         self._cancelled: set[str] = set()  # tags, asked for once
         self._looked_s = float("-inf")
-        self._loop: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
@@ -74,13 +74,15 @@ class BatchDesk:
         return not any(name.lower().endswith("-beta") for name, _ in call.headers)
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._run())
+        """Two loops, so that who waits here, and is not to wait any longer, does not wait for a provider that is slow to answer."""
+        turns = [self._listen, self._drive] if self._drives else [self._listen]
+        self._loops = [asyncio.create_task(self._run(turn)) for turn in turns]
 
     async def close(self) -> None:
         """Every call that waits is put off: its item goes back to the queue, and finds its answer after the restart."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(PutOff("The gateway stops; the call waits for its provider's batch."))
@@ -103,17 +105,22 @@ class BatchDesk:
             return None
         return BatchReply(known.answer, Decimal(str(self._config.services[call.service].batch_price)))
 
-    async def _run(self) -> None:
+    async def _run(self, turn: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                if self._drives:
-                    await self._send_off()
-                    await self._cancel_unwanted()
-                    await self._look_after()
-                self._wake()
+                await turn()
             except (StoreUnavailable, Upstream) as error:
                 log.warning("providers' batches wait: %s", error.message)
             await asyncio.sleep(_LOOK_S)
+
+    async def _listen(self) -> None:
+        self._wake()
+
+    async def _drive(self) -> None:
+        await self._send_off()
+        await self._cancel_unwanted()
+        await self._look_after()
+        self._wake()
 
     def _wake(self) -> None:
         if not self._waiting:
