@@ -21,14 +21,12 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench._flow_examples import FIRST_TOKEN_S, NAMES, PER_TOKEN_S, ByHand, MakeModels, as_agent, as_flow, cases, recordings  # noqa: E402
+from bench._flow_examples import FIRST_TOKEN_S, NAMES, PER_TOKEN_S, ByHand, Lone, MakeModels, as_agent, as_flow, cases, recordings  # noqa: E402
 
 from farthing.config import Config, Service  # noqa: E402
 from farthing.core.call import Call, Reply  # noqa: E402
 from farthing.core.clock import FrozenClock, SystemClock  # noqa: E402
 from farthing.core.errors import FarthingError  # noqa: E402
-from farthing.core.exchange import Target  # noqa: E402
-from farthing.core.request import Dialect  # noqa: E402
 from farthing.models.hub import Hub  # noqa: E402
 from farthing.models.recorder import Recorder  # noqa: E402
 from farthing.models.recordings import Recording  # noqa: E402
@@ -38,7 +36,7 @@ from farthing.wire.patch import patch  # noqa: E402
 BY_HAND = f"by hand, at {FIRST_TOKEN_S} s to the first token and {PER_TOKEN_S} s for each"
 
 
-class Upstream:
+class Upstream(Lone):
     """One model at one address, whatever model is named. Times are real; the stage's own clock stands still meanwhile."""
 
     def __init__(self, base_url: str, model: str, key_env: str) -> None:
@@ -57,18 +55,6 @@ class Upstream:
         except FarthingError as error:
             self.error = error
             raise
-
-    def dialects(self, service: str) -> frozenset[Dialect]:
-        del service
-        return frozenset({Dialect.CHAT})
-
-    def crowd(self, target: Target) -> float:
-        del target
-        return 0.0
-
-    def healthy(self, target: Target) -> bool:
-        del target
-        return True
 
     async def close(self) -> None:
         await self._hub.close()

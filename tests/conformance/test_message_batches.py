@@ -8,30 +8,15 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from tests.conformance.provider_batches import gateway_before, taken
 from tests.conformance.test_batches import answers, ended, order
 from tests.fakes.gateway import UPSTREAM_ENV, Gateway, poll
 from tests.fakes.message_batches import PATH, FakeMessageBatches
 
-CONFIG = """
-[services.anthropic]
+ROWS = """
 dialect = "anthropic"
-base_url = "{base_url}/v1"
-api_key_env = "FAKE_OPENAI_KEY"
 auth = "x-api-key"
 models = ["claude-*"]
-batch = true
-
-[models."claude-haiku-4-5"]
-input_usd_per_mtok = 1.0
-output_usd_per_mtok = 2.0
-
-[batch]
-provider_least = 3
-provider_gather_s = 0.3
-provider_poll_s = 0.2
-
-[tiers]
-expensive = ["anthropic/claude-haiku-4-5"]
 """
 
 
@@ -43,7 +28,7 @@ def provider() -> Iterator[FakeMessageBatches]:
 
 @pytest.fixture
 def gateway(provider: FakeMessageBatches, tmp_path: Path) -> Iterator[Gateway]:
-    with Gateway(CONFIG.format(base_url=provider.base_url), env=UPSTREAM_ENV, directory=tmp_path) as running:
+    with gateway_before(provider, tmp_path, "anthropic", "claude-haiku-4-5", ROWS) as running:
         yield running
 
 
@@ -60,10 +45,6 @@ def item(custom_id: str, text: str, **change: Any) -> dict[str, Any]:
 
 def items(count: int) -> list[dict[str, Any]]:
     return [item(f"q{number}", f"question number {number}") for number in range(count)]
-
-
-def taken(provider: FakeMessageBatches, count: int = 1) -> None:
-    poll(lambda: len(provider.orders()) >= count, 15, "the provider's batch")
 
 
 def test_messages_go_in_a_group_at_half_the_price(gateway: Gateway, client: OpenAI, provider: FakeMessageBatches) -> None:

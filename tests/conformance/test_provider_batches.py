@@ -8,29 +8,10 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from tests.conformance.provider_batches import gateway_before, taken
 from tests.conformance.test_batches import answers, ended, line, order
 from tests.fakes.batch_service import FakeBatchProvider
 from tests.fakes.gateway import UPSTREAM_ENV, Gateway, poll
-
-CONFIG = """
-[services.openai]
-base_url = "{base_url}/v1"
-api_key_env = "FAKE_OPENAI_KEY"
-models = ["gpt-*"]
-batch = true
-
-[models."gpt-4o-mini"]
-input_usd_per_mtok = 1.0
-output_usd_per_mtok = 2.0
-
-[batch]
-provider_least = 3
-provider_gather_s = 0.3
-provider_poll_s = 0.2
-
-[tiers]
-expensive = ["openai/gpt-4o-mini"]
-"""
 
 
 @pytest.fixture
@@ -41,7 +22,7 @@ def provider() -> Iterator[FakeBatchProvider]:
 
 @pytest.fixture
 def gateway(provider: FakeBatchProvider, tmp_path: Path) -> Iterator[Gateway]:
-    with Gateway(CONFIG.format(base_url=provider.base_url), env=UPSTREAM_ENV, directory=tmp_path) as running:
+    with gateway_before(provider, tmp_path, "openai", "gpt-4o-mini", 'models = ["gpt-*"]') as running:
         yield running
 
 
@@ -49,10 +30,6 @@ def gateway(provider: FakeBatchProvider, tmp_path: Path) -> Iterator[Gateway]:
 def client(gateway: Gateway) -> Iterator[OpenAI]:
     with OpenAI(base_url=gateway.base_url + "/v1", api_key="unused", max_retries=0, timeout=20) as made:
         yield made
-
-
-def taken(provider: FakeBatchProvider, count: int = 1) -> None:
-    poll(lambda: len(provider.orders()) >= count, 15, "the provider's batch")
 
 
 def test_items_go_in_a_group_and_the_account_says_what_that_saved(gateway: Gateway, client: OpenAI, provider: FakeBatchProvider) -> None:

@@ -1,8 +1,5 @@
 """The memory of one worker's cache, put together: what is kept and dropped, and the semantic lane with its embedder, judge and store."""
 
-import gc
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from farthing.brain.cache import entry_id_of
@@ -17,23 +14,12 @@ from farthing.brain.meaning import Meaning
 from farthing.brain.sameness import SameJudge
 from farthing.config import Config
 from farthing.core.clock import Clock
+from farthing.core.collector import collector_paused
 from farthing.core.forgetting import Drop
 from farthing.models.embed import choose_embedder
 from farthing.models.embed.pages import collapse
 from farthing.models.hub import Hub
 from farthing.stores.sqlite import AnswerStore, Judgements, SemanticStore
-
-
-@contextmanager
-def _collector_paused() -> Generator[None]:
-    """What a load builds stays: looking through it for garbage again and again takes two fifths of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Recall:
@@ -55,7 +41,7 @@ class Recall:
         self.meaning = Meaning(lane, self._clock)
         self._lessons = LessonSync(self._store, self.meaning)
         self._saved = SavedIndexes(Path(config.store.path + ".index"), lane.embedder.id)
-        with _collector_paused():
+        with collector_paused():
             self._lessons.load(self._saved)
         self._saved.write_if_worn(lane.indexes())
         if any(index.graph is not None for _, index in lane.indexes()):

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 _SHOWN_BYTES = 200
 # Statuses of Anthropic's error types (docs.anthropic.com, "Errors") and of OpenAI's, for errors that come without one.
-_STATUSES = {
+STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -64,7 +64,7 @@ def refused(body: bytes) -> UpstreamRefused | None:
 def _status(detail: _Detail) -> int:
     if isinstance(detail.code, int) and 400 <= detail.code <= 599:
         return detail.code
-    return _STATUSES.get(detail.type or "", _STATUSES.get(str(detail.code), 502))
+    return STATUSES.get(detail.type or "", STATUSES.get(str(detail.code), 502))
 
 
 def broken(body: bytes, what: str = "an answer") -> UpstreamBroken:

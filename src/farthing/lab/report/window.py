@@ -4,7 +4,6 @@ What is not a number of a row is its `Kind`, of which there are few: sums are ke
 A store from before there were accounts or verdicts is read as one that has none.
 """
 
-import gc
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from farthing.core.collector import collector_paused
 from farthing.core.errors import ConfigError, StoreUnavailable
 
 COLUMNS = {
@@ -110,7 +110,7 @@ class Window:
         last = ["decisions", "account" if self.has_accounts else "NULL"]
         wanted = ", ".join([*kind, "run_id", *whole, *_TIMES, *last])
         cursor = self.connection.execute(f"SELECT {wanted} FROM requests WHERE {_WITHIN}", self._bounds)
-        with _no_garbage_collection():
+        with collector_paused():
             while rows := cursor.fetchmany(_CHUNK_ROWS):
                 yield self._chunk(list(zip(*rows, strict=True)), len(kind), len(rows))
 
@@ -195,15 +195,3 @@ def opened(store_path: Path, since: float | None, until: float | None, by: tuple
             yield Window(connection, since, until, by)
     except sqlite3.DatabaseError as fault:
         raise StoreUnavailable(f"Cannot read a ledger from {store_path}: {fault}. Check store.path or --store.") from fault
-
-
-@contextmanager
-def _no_garbage_collection() -> Generator[None]:
-    """Rows make no cycles, and looking for some would take a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -13,20 +13,10 @@ from farthing.core.errors import UpstreamBroken, UpstreamRefused
 from farthing.core.parked import ParkedAnswer, ParkedCall, ProviderBatch
 from farthing.models.batch.base import BatchState
 from farthing.models.batch.door import Door, read
+from farthing.wire.broken import STATUSES
 
 _PATH = "/messages/batches"
 _CLOCKS_DIFFER_S = 300.0
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 
 
 class _Order(msgspec.Struct):
@@ -126,7 +116,7 @@ def _answer(line: _Line) -> ParkedAnswer | None:
 def _status_of(error: msgspec.Raw) -> int:
     """The status that the call itself would have had; 500 where that is not known."""
     try:
-        return _STATUS.get(msgspec.json.decode(error, type=_Error).error.type, 500)
+        return STATUSES.get(msgspec.json.decode(error, type=_Error).error.type, 500)
     except msgspec.MsgspecError:
         return 500
 
